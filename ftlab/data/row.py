@@ -1,0 +1,100 @@
+"""The shapes that data takes on its way to the model: `Row`, `EncodedRow`, `MicroBatch`.
+
+Only types live here. `source` makes rows, `chat` encodes them, `pack` lays them into micro-batches.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Layout = Literal["packed", "padded"]
+"""How rows share a forward pass: end to end in one sequence, or one below the other with padding."""
+
+IGNORED = -100
+"""The target of a position that carries no loss (the value that `cross_entropy` leaves out)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation.
+
+    Attributes:
+        role: `system`, `user`, `assistant` or `tool`.
+        content: The text.
+    """
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example as the user wrote it: a conversation, or plain text.
+
+    Attributes:
+        id: Its number in the data set, counted over all files from 0; never reused, so that logs can name it.
+        origin: Where it stands, as `file:line`.
+        messages: The turns, the last one the answer; empty for plain text.
+        text: Plain text; empty for a conversation.
+    """
+
+    id: int
+    origin: str
+    messages: tuple[Message, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """A row as token ids.
+
+    Attributes:
+        id: The row's number.
+        ids: Token ids, shape [T], int64.
+        supervised: Whether token t is a target of the loss, shape [T], bool.
+    """
+
+    id: int
+    ids: Tensor
+    supervised: Tensor
+
+    def __len__(self) -> int:
+        return int(self.ids.shape[0])
+
+    @property
+    def targets_count(self) -> int:
+        """Tokens of this row that carry loss (the first token never does: nothing predicts it)."""
+        return int(self.supervised[1:].sum())
+
+
+@dataclass(slots=True)
+class MicroBatch:
+    """Rows of one forward pass. Shape letters: B sequences, T tokens a sequence, R rows.
+
+    Attributes:
+        input_ids: [B, T] int64. Packed: B = 1 and the rows stand end to end. Padded: a row a line, padding on the right.
+        position_ids: [B, T] int64, counted from 0 in each row.
+        targets: [B, T] int64. The next token of the same row where it is supervised, else `IGNORED`.
+        row_ids: Which rows these are, in order.
+        cu_seqlens: Packed: [R + 1] int32, where each row begins and the last one ends. Padded: None.
+        max_row_tokens: Length of the longest row.
+        attention_mask: Padded: [B, T] int64, 1 on tokens, 0 on padding. Packed: None.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    targets: Tensor
+    row_ids: tuple[int, ...]
+    cu_seqlens: Tensor | None
+    max_row_tokens: int
+    attention_mask: Tensor | None
+
+    def to(self, device: torch.device | str) -> "MicroBatch":
+        """Returns the same micro-batch with its tensors on `device` (copied without waiting where the host memory is pinned)."""
+        moved = {
+            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+            for name, value in ((name, getattr(self, name)) for name in self.__slots__)
+        }
+        return MicroBatch(**moved)

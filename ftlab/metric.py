@@ -1,0 +1,45 @@
+"""The keys under which numbers are logged: one list for the metrics file, W&B, the summary and the tests.
+
+Every key names its unit where it has one. The x axis of all of them is the optimizer step (`STEP`).
+"""
+
+STEP = "step"
+"""Optimizer steps done; step 0 is the model before the first update."""
+ATTEMPT = "attempt"
+"""How many times this run was started: 1, then one more at each resume."""
+
+TRAIN_LOSS = "train/loss"
+"""Mean negative log-likelihood a supervised token of this step, in nats."""
+TRAIN_PERPLEXITY = "train/perplexity"
+TRAIN_EPOCH = "train/epoch"
+LEARNING_RATE = "train/learning_rate"
+GRAD_NORM = "train/grad_norm"
+"""Euclidean norm of all gradients before clipping."""
+TOKENS_PER_S = "train/tokens_per_s"
+"""Tokens that reached the model a second, padding not counted."""
+SUPERVISED_TOKENS_PER_S = "train/supervised_tokens_per_s"
+STEP_S = "train/step_s"
+SKIPPED_STEPS = "train/skipped_steps"
+"""Steps left out so far because their loss or gradient was not finite."""
+
+VAL_LOSS = "val/loss"
+VAL_PERPLEXITY = "val/perplexity"
+
+TEST_LOSS_BASE = "test/loss_base"
+TEST_PERPLEXITY_BASE = "test/perplexity_base"
+TEST_JSON_RATE_BASE = "test/json_rate_base"
+TEST_LOSS = "test/loss"
+TEST_PERPLEXITY = "test/perplexity"
+TEST_JSON_RATE = "test/json_rate"
+
+MEMORY_PEAK_BYTES = "memory/peak_bytes"
+"""GPU: highest allocation of the step; CPU: resident memory of the process."""
+MEMORY_RESERVED_BYTES = "memory/reserved_bytes"
+
+OOM_RETRIES = "oom/retries"
+"""Steps repeated so far with smaller micro-batches after running out of memory."""
+MICRO_BATCH_TOKENS = "oom/micro_batch_tokens"
+"""The budget of a micro-batch in force after this step."""
+
+ALL = tuple(value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str))
+"""Every key, in the order above: the columns of the metrics file."""
