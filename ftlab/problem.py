@@ -1,8 +1,8 @@
 """What is wrong with the input, where, and what to type instead.
 
-A check never raises at the first fault: it collects `Problem`s, and one `InputError` at the end carries them all, so
-that a user mends everything in one go. The command line turns an `InputError` into a message and exit code 2; any other
-exception is a fault of the run (exit code 1).
+A check never raises at the first fault: it collects `Problem`s, and one `InputError` at the end carries them
+all, so that a user mends everything in one go. The command line turns an `InputError` into a message and exit
+code 2; any other exception is a fault of the run (exit code 1).
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 Only types live here. `source` makes rows, `chat` encodes them, `pack` lays them into micro-batches.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -92,9 +92,16 @@ class MicroBatch:
     attention_mask: Tensor | None
 
     def to(self, device: torch.device | str) -> "MicroBatch":
-        """Returns the same micro-batch with its tensors on `device` (copied without waiting where the host memory is pinned)."""
-        moved = {
-            name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-            for name, value in ((name, getattr(self, name)) for name in self.__slots__)
-        }
-        return MicroBatch(**moved)
+        """Returns the same rows on `device` (copied without waiting where the host memory is pinned)."""
+
+        def move(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            input_ids=move(self.input_ids),
+            position_ids=move(self.position_ids),
+            targets=move(self.targets),
+            cu_seqlens=move(self.cu_seqlens),
+            attention_mask=move(self.attention_mask),
+        )
