@@ -74,7 +74,7 @@ class MicroBatch:
     """Rows of one forward pass. Shape letters: B sequences, T tokens a sequence, R rows.
 
     Attributes:
-        input_ids: [B, T] int64. Packed: B = 1 and the rows stand end to end. Padded: a row a line, padding on the right.
+        input_ids: [B, T] int64. Packed: B = 1, the rows stand end to end. Padded: a row a line, padding on the right.
         position_ids: [B, T] int64, counted from 0 in each row.
         targets: [B, T] int64. The next token of the same row where it is supervised, else `IGNORED`.
         row_ids: Which rows these are, in order.
@@ -94,14 +94,14 @@ class MicroBatch:
     def to(self, device: torch.device | str) -> "MicroBatch":
         """Returns the same rows on `device` (copied without waiting where the host memory is pinned)."""
 
-        def move(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device, non_blocking=True)
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
 
         return replace(
             self,
             input_ids=move(self.input_ids),
             position_ids=move(self.position_ids),
             targets=move(self.targets),
-            cu_seqlens=move(self.cu_seqlens),
-            attention_mask=move(self.attention_mask),
+            cu_seqlens=None if self.cu_seqlens is None else move(self.cu_seqlens),
+            attention_mask=None if self.attention_mask is None else move(self.attention_mask),
         )
