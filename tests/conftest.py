@@ -1,0 +1,30 @@
+"""What every test runs under: no network, no W&B account, few threads, fixed seeds."""
+
+import os
+
+# Before anything imports torch, Transformers or W&B: they read these once.
+os.environ.update(
+    HF_HUB_OFFLINE="1",
+    TRANSFORMERS_OFFLINE="1",
+    HF_DATASETS_OFFLINE="1",
+    WANDB_MODE="offline",
+    WANDB_SILENT="true",
+    TOKENIZERS_PARALLELISM="false",
+)
+for name in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "WANDB_RUN_ID", "WANDB_PROJECT"):
+    os.environ.pop(name, None)
+
+import random
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """The same random numbers for a test whatever ran before it."""
+    import numpy as np
+    import torch
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
