@@ -1,6 +1,9 @@
 """What every test runs under: no network, no W&B account, few threads, fixed seeds."""
 
 import os
+import random
+
+import pytest
 
 # Before anything imports torch, Transformers or W&B: they read these once.
 os.environ.update(
@@ -13,10 +16,6 @@ os.environ.update(
 )
 for name in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "WANDB_RUN_ID", "WANDB_PROJECT"):
     os.environ.pop(name, None)
-
-import random
-
-import pytest
 
 
 @pytest.fixture(autouse=True)
