@@ -16,7 +16,10 @@ IGNORED = -100
 """The target of a position that carries no loss."""
 
 
-NOTHING_TO_SCORE = "`held-out rows` must have at least one supervised token, but have none. Give longer rows, or set data.train_on=text."
+NOTHING_TO_SCORE = (
+    "`held-out rows` must have at least one supervised token, but have none. "
+    "Give longer rows, or set data.train_on=text."
+)
 
 
 class Scored(Protocol):
