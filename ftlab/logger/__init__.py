@@ -34,4 +34,4 @@ def flush(trainer: Trainer) -> None:
     """
     if trainer.is_global_zero:
         for logger in trainer.loggers:
-            logger.save()
+            getattr(logger, "flush", logger.save)()

@@ -67,9 +67,9 @@ class MetricsFile(StepLogger):
         with self.path.open("a", encoding="utf-8", newline="") as stream:
             stream.write(_lines(self._columns, [row]))
 
-    def save(self) -> None:
+    def flush(self) -> None:
         """Writes what is left and waits until the disk has it."""
-        super().save()
+        super().flush()
         if self._columns:
             with self.path.open("a") as stream:
                 os.fsync(stream.fileno())

@@ -1,7 +1,7 @@
 """A logger that writes one row an optimizer step, whoever logs and when.
 
 Loss, throughput, memory and held-out loss of a step come from different callbacks. `StepLogger` gathers them and
-hands on the finished row when a later step begins, or at `save`. Tensors stay on the device until then.
+hands on the finished row when a later step begins, or at `flush`. Tensors stay on the device until then.
 """
 
 from abc import abstractmethod
@@ -67,9 +67,12 @@ class StepLogger(Logger):
             self._hand_on()
         self._pending.setdefault(step, {}).update(metrics)
 
-    @rank_zero_only
     def save(self) -> None:
-        """Writes the rows that were gathered; `ftlab.logger.flush` calls this before a checkpoint."""
+        """Does nothing: Lightning calls this between a step's training and its evaluation, when the row isn't whole."""
+
+    @rank_zero_only
+    def flush(self) -> None:
+        """Writes the rows that were gathered, whole or not."""
         self._hand_on()
 
     def _hand_on(self) -> None:
@@ -82,7 +85,7 @@ class StepLogger(Logger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Writes what is left; Lightning calls this after each fit, validate or test."""
-        self.save()
+        self.flush()
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Takes the configuration; a logger that can show it overrides this."""

@@ -50,7 +50,7 @@ def test_a_row_is_on_disk_as_soon_as_the_next_step_logs(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path)
     _log(file, range(3))
     assert [row["step"] for row in read_metrics(tmp_path / FILE)] == [0, 1]
-    file.save()
+    file.flush()
     assert len(read_metrics(tmp_path / FILE)) == 3
 
 
@@ -58,16 +58,26 @@ def test_a_row_is_on_disk_as_soon_as_the_next_step_logs(tmp_path: Path) -> None:
 def test_every_step_is_recorded_however_rarely_values_are_read(tmp_path: Path, every_steps: int) -> None:
     file = MetricsFile(tmp_path, every_steps=every_steps)
     _log(file, range(10))
-    file.save()
+    file.flush()
     assert [row["train/loss"] for row in read_metrics(tmp_path / FILE)] == pytest.approx([1 / n for n in range(1, 11)])
+
+
+def test_lightnings_save_between_training_and_evaluation_does_not_split_a_row(tmp_path: Path) -> None:
+    file = MetricsFile(tmp_path)
+    for step in range(3):
+        file.log_metrics({metric.TRAIN_LOSS: 3.0}, step)
+        file.save()
+        file.log_metrics({metric.VAL_LOSS: 2.0}, step)
+    file.finalize("success")
+    assert len((tmp_path / FILE).read_text().splitlines()) == 4
 
 
 def test_values_after_a_flush_join_their_step(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path)
     file.log_metrics({metric.TRAIN_LOSS: 3.0}, 5)
-    file.save()  # a checkpoint
+    file.flush()  # a checkpoint
     file.log_metrics({metric.VAL_LOSS: 2.0}, 5)
-    file.save()
+    file.flush()
     (row,) = read_metrics(tmp_path / FILE)
     assert (row["train/loss"], row["val/loss"]) == (3.0, 2.0)
 
@@ -77,7 +87,7 @@ def test_a_new_key_gets_a_column_and_keeps_all_rows(tmp_path: Path) -> None:
     _log(file, range(3))
     file.log_metrics({"probe, with a comma": 7.0}, 3)
     _log(file, range(4, 6))
-    file.save()
+    file.flush()
     rows = read_metrics(tmp_path / FILE)
     assert [row["step"] for row in rows] == [0, 1, 2, 3, 4, 5]
     assert rows[3]["probe, with a comma"] == 7.0
@@ -88,7 +98,7 @@ def test_a_new_key_gets_a_column_and_keeps_all_rows(tmp_path: Path) -> None:
 def test_values_that_are_not_finite_are_kept(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path)
     file.log_metrics({"a": math.nan, "b": torch.tensor(math.inf)}, 0)
-    file.save()
+    file.flush()
     (row,) = read_metrics(tmp_path / FILE)
     assert math.isnan(row["a"])
     assert row["b"] == math.inf
@@ -98,14 +108,14 @@ def test_float32_values_are_recorded_exactly(tmp_path: Path) -> None:
     loss = torch.rand(())
     file = MetricsFile(tmp_path)
     file.log_metrics({metric.TRAIN_LOSS: loss}, 1)
-    file.save()
+    file.flush()
     assert read_metrics(tmp_path / FILE)[0]["train/loss"] == loss.item()
 
 
 def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path)
     _log(file, range(4))
-    file.save()
+    file.flush()
     text = (tmp_path / FILE).read_bytes()
     for cut in range(len(text)):
         (tmp_path / FILE).write_bytes(text[:cut])
@@ -117,12 +127,12 @@ def test_a_half_written_last_line_is_left_out(tmp_path: Path) -> None:
 def test_resume_drops_later_rows_and_equals_an_unbroken_run(tmp_path: Path, half_line: str) -> None:
     unbroken = MetricsFile(tmp_path)
     _log(unbroken, range(12))
-    unbroken.save()
+    unbroken.flush()
     (tmp_path / "broken").mkdir()
     path = tmp_path / "broken" / FILE
     first = MetricsFile(path.parent)
     _log(first, range(9))
-    first.save()
+    first.flush()
     with path.open("a") as stream:
         stream.write(half_line)
 
@@ -130,7 +140,7 @@ def test_resume_drops_later_rows_and_equals_an_unbroken_run(tmp_path: Path, half
     second.resume_at(5, attempt=2)
     assert [row["step"] for row in read_metrics(path)] == [0, 1, 2, 3, 4, 5]
     _log(second, range(6, 12))
-    second.save()
+    second.flush()
     assert _without_attempt(path) == _without_attempt(tmp_path / FILE)
     assert [row["attempt"] for row in read_metrics(path)] == [1] * 6 + [2] * 6
     assert [child.name for child in path.parent.iterdir()] == [FILE]
@@ -143,7 +153,7 @@ def test_resume_starts_afresh_where_the_first_attempt_left_no_row(tmp_path: Path
     file = MetricsFile(tmp_path)
     file.resume_at(0, attempt=2)
     _log(file, range(2))
-    file.save()
+    file.flush()
     assert [row["attempt"] for row in read_metrics(tmp_path / FILE)] == [2, 2]
 
 
@@ -152,7 +162,7 @@ def test_a_new_run_never_overwrites_a_record(tmp_path: Path) -> None:
     file = MetricsFile(tmp_path)
     file.log_metrics({metric.TRAIN_LOSS: 1.0}, 0)
     with pytest.raises(FileExistsError):
-        file.save()
+        file.flush()
 
 
 def test_every_steps_below_one_is_refused(tmp_path: Path) -> None:
@@ -202,5 +212,5 @@ def test_a_reader_at_any_moment_and_after_a_kill_finds_a_whole_prefix(tmp_path: 
     file = MetricsFile(tmp_path)
     file.resume_at(20, attempt=2)
     _log(file, range(21, 24))
-    file.save()
+    file.flush()
     assert [row["step"] for row in read_metrics(path)] == list(range(24))
