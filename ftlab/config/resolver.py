@@ -1,0 +1,63 @@
+"""What the shipped YAML files may compute: `${ftlab.times:a,b}` and `${ftlab.groups:}`."""
+
+import math
+import shutil
+import textwrap
+
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+GROUPS = {
+    "task": "what to do",
+    "model": "the base model",
+    "quantization": "how the frozen base is stored",
+    "method": "what is trained",
+    "data": "what it learns from",
+    "training": "how long, in what portions",
+    "optimizer": "how weights are updated",
+    "scheduler": "the learning rate over time",
+    "trainer": "the hardware",
+    "callbacks": "what happens during training",
+    "logger": "where numbers go",
+    "evaluation": "what is measured at the end",
+    "experiment": "recipes on top of all that",
+}
+"""The config groups in the order of the pipeline, with what each decides."""
+
+_SIGNIFICANT_DIGITS = 12
+
+
+def times(*factors: float) -> float:
+    """Multiplies its arguments: a method's learning rate by a model's factor.
+
+    Args:
+        factors: Numbers; none of them may be missing.
+
+    Returns:
+        The product, rounded to 12 digits so that 2e-4 · 10 reads 0.002 in every table.
+    """
+    return float(f"{math.prod(float(factor) for factor in factors):.{_SIGNIFICANT_DIGITS}g}")
+
+
+def groups() -> str:
+    """Lists every group and its choices for `--help`, those of the user's own folder and of installed packs included.
+
+    Returns:
+        A line or more for each group, wrapped to the terminal, at most 100 columns.
+    """
+    loader = GlobalHydra.instance().config_loader()
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    known = [name for name in loader.list_groups("") if name != "hydra"]
+    lines = []
+    for name in sorted(known, key=lambda group: list(GROUPS).index(group) if group in GROUPS else len(GROUPS)):
+        choices = ", ".join(sorted(loader.get_group_options(name)))
+        lines += [f"  {name:<14}{GROUPS.get(name, '')}"]
+        lines += textwrap.wrap(choices, width, initial_indent=" " * 16, subsequent_indent=" " * 16,
+                               break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def register() -> None:
+    """Makes the resolvers known to OmegaConf; doing it twice changes nothing."""
+    OmegaConf.register_new_resolver("ftlab.times", times, replace=True)
+    OmegaConf.register_new_resolver("ftlab.groups", groups, replace=True)
