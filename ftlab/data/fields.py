@@ -1,0 +1,64 @@
+"""What to do about wrong field names: the format that fits, or the `data.columns` entries that map them.
+
+Advice only; what a row must hold is `schema`'s.
+"""
+
+import difflib
+from collections.abc import Collection, Sequence
+
+_SYNONYMS = {
+    "instruction": ("question", "prompt", "query", "user", "request", "ask", "problem", "title", "input", "text"),
+    "input": ("context", "passage", "document", "background", "details"),
+    "output": ("answer", "response", "completion", "target", "reply", "assistant", "solution", "label", "chosen"),
+    "messages": ("conversations", "conversation", "dialog", "dialogue", "chat", "turns", "history"),
+    "conversations": ("conversation", "messages", "dialog", "dialogue", "chat", "turns", "history"),
+    "text": ("content", "document", "body", "passage", "article", "sentence"),
+}
+"""Names that other data sets give to these fields, the likeliest first."""
+
+_TELLTALE = {
+    "messages": {"messages"},
+    "sharegpt": {"conversations"},
+    "alpaca": {"instruction", "output"},
+    "text": {"text"},
+}
+"""The fields by which a format is known."""
+
+
+def advise(missing: Sequence[str], found: Collection[str], row_format: str) -> str:
+    """What to type when fields are missing.
+
+    >>> advise(["output"], ["answer", "id"], "alpaca")
+    'Set data.columns.output=answer.'
+    >>> advise(["instruction", "output"], ["messages"], "alpaca")
+    'These look like messages rows: set data=messages.'
+
+    Args:
+        missing: Our names of the fields that the format needs.
+        found: The row's names that are free to take.
+        row_format: The format that was asked for.
+
+    Returns:
+        A sentence; empty where nothing fits.
+    """
+    for other, fields in _TELLTALE.items():
+        if other != row_format and fields <= set(found):
+            return f"These look like {other} rows: set data={other}."
+    free = list(found)
+    settings = []
+    for field in missing:
+        name = _closest(field, free)
+        if name is None:
+            return f"Name the fields that hold them: data.columns.{missing[0]}=<your field's name>."
+        free = [other for other in free if other != name]
+        settings.append(f"data.columns.{field}={name}")
+    return f"Set {' '.join(settings)}."
+
+
+def _closest(field: str, found: Sequence[str]) -> str | None:
+    by_lower = {name.lower(): name for name in found}
+    for synonym in _SYNONYMS[field]:
+        if synonym in by_lower:
+            return by_lower[synonym]
+    close = difflib.get_close_matches(field, by_lower, n=1, cutoff=0.7)
+    return by_lower[close[0]] if close else None

@@ -1,0 +1,103 @@
+"""The turns of a conversation, from the two ways in which data sets write them.
+
+In: a list of objects, role and content (OpenAI) or from and value (ShareGPT), or that list as JSON text (a CSV cell).
+Out: `Message`s. Whether the order of roles makes sense is not judged here.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ftlab.data.row import Message
+from ftlab.data.values import RowFault, filled, text_of
+
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_SPEAKERS = {
+    "system": "system",
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "assistant": "assistant",
+    "tool": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+}
+
+FORMATS: dict[str, tuple[str, str, Mapping[str, str]]] = {
+    "messages": ("role", "content", _ROLES),
+    "sharegpt": ("from", "value", _SPEAKERS),
+}
+"""Of each format: the key of the role, the key of the text, and what a role is called here."""
+
+
+def read_turns(value: Any, name: str, row_format: str) -> tuple[Message, ...]:
+    """Reads all turns of a row.
+
+    Args:
+        value: What the row's field holds.
+        name: The field's name.
+        row_format: `messages` or `sharegpt`.
+
+    Returns:
+        At least one message.
+
+    Raises:
+        RowFault: It is no list of turns, or one turn has no known role or no text.
+    """
+    turns = _parsed(value)
+    if not isinstance(turns, list | tuple) or not turns:
+        shown = "empty" if turns is None or turns in ([], "") else f"of type {type(value).__name__}"
+        raise RowFault(f"`{name}` must be a list of turns, but is {shown}.")
+    role, content, roles = FORMATS[row_format]
+    return tuple(_turn(turn, f"{name}[{number}]", role, content, roles) for number, turn in enumerate(turns))
+
+
+def _turn(turn: Any, name: str, role: str, content: str, roles: Mapping[str, str]) -> Message:
+    if not isinstance(turn, Mapping) or role not in turn:
+        found = f"has {', '.join(turn) or 'nothing'}" if isinstance(turn, Mapping) else f"is a {type(turn).__name__}"
+        what = f"`{name}` must be an object with `{role}` and `{content}`, but {found}."
+        raise RowFault(what, _other_keys(turn, role, name.split("[")[0]), same_as=("turn", role, found))
+    if turn.get("tool_calls"):
+        raise RowFault(f"`{name}` must hold text only, but holds `tool_calls`.", "Write the call into `content`.")
+    speaker = turn[role]
+    if not isinstance(speaker, str) or speaker not in roles:
+        raise RowFault(f"`{name}.{role}` must be one of {', '.join(roles)}, but is {speaker!r}.")
+    to_text = filled if roles[speaker] in ("user", "assistant") else text_of
+    return Message(roles[speaker], to_text(_joined(turn.get(content)), f"{name}.{content}"))
+
+
+def _joined(content: Any) -> Any:
+    """OpenAI's list of text parts as one text; anything else as it is."""
+    if isinstance(content, list) and content and all(isinstance(part, Mapping) and "type" in part for part in content):
+        kinds = {str(part["type"]) for part in content}
+        if kinds != {"text"}:
+            raise RowFault(f"a turn's parts must be of type text, but are {', '.join(sorted(kinds))}.")
+        return "".join(str(part.get("text") or "") for part in content)
+    return content
+
+
+def _parsed(value: Any) -> Any:
+    """A list that a CSV cell holds as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _other_keys(turn: Any, role: str, column: str) -> str:
+    """What to type where turns have the other format's keys."""
+    if role == "role" and isinstance(turn, Mapping) and "from" in turn:
+        return f"Set data=sharegpt data.columns.conversations={column}."
+    if role == "from" and isinstance(turn, Mapping) and "role" in turn:
+        return f"Set data=messages data.columns.messages={column}."
+    return ""
