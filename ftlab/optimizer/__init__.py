@@ -1,0 +1,1 @@
+"""What moves the weights: parameter groups, the optimizer itself, the learning rate's schedule."""

@@ -1,0 +1,32 @@
+"""What one optimizer step did, as callbacks log it."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ftlab.training.step import OomEvent
+
+
+@dataclass(slots=True)
+class StepResult:
+    """What one optimizer step did, over all ranks unless it says otherwise.
+
+    Attributes:
+        loss: Mean NLL a supervised token, shape [], float32, nats, on the device.
+        tokens: Tokens that reached the model, padding not counted.
+        supervised_tokens: Tokens that carried loss.
+        row_ids: This rank's rows.
+        micro_batches: Forward passes of this rank.
+        oom_events: This rank's failures on the way.
+        grad_norm: Norm of all gradients before clipping, shape []; None before it is measured.
+        skipped: Whether the update was left out because loss or gradients were not finite.
+    """
+
+    loss: Tensor
+    tokens: int
+    supervised_tokens: int
+    row_ids: tuple[int, ...]
+    micro_batches: int
+    oom_events: tuple[OomEvent, ...]
+    grad_norm: Tensor | None = None
+    skipped: bool = False
