@@ -202,7 +202,7 @@ def _attend_varlen(
             groups = q_THD.shape[1] // k_TKD.shape[1]
             k_TKD, v_TKD = k_TKD.repeat_interleave(groups, dim=1), v_TKD.repeat_interleave(groups, dim=1)
     # The same tensor for queries and keys: cuDNN's kernel, the faster one, takes a causal window only then.
-    return varlen_attn(  # type: ignore[no-any-return]
+    out_THD: Tensor = varlen_attn(  # type: ignore[assignment]
         q_THD,
         k_TKD,
         v_TKD,
@@ -214,6 +214,7 @@ def _attend_varlen(
         window_size=(-1, 0) if window is None else (window - 1, 0),
         **options,
     )
+    return out_THD
 
 
 def _varlen_takes(q_THD: Tensor, dropout: float) -> bool:
@@ -240,7 +241,8 @@ def _varlen_parameters() -> frozenset[str]:
 
 def _transformers_model(model: nn.Module) -> PreTrainedModel:
     """The Transformers model inside whatever wraps it."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    unwrap = getattr(model, "get_base_model", None)
+    inner = model if unwrap is None else unwrap()
     if not isinstance(inner, PreTrainedModel):
         raise TypeError(
             f"`model` must be a Transformers model or a PEFT model around one, but is {type(model).__name__}."

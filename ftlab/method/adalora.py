@@ -7,14 +7,15 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from peft import AdaLoraConfig, PeftConfig
-from torch import Tensor, nn
+from peft import AdaLoraConfig, PeftConfig, PeftModel
+from torch import Tensor
 
 
 def stretch_schedule(config: PeftConfig, total_steps: int) -> PeftConfig:
     """Draws AdaLoRA's schedule for the run's number of steps; returns any other config as it is.
 
-    `tinit`, `tfinal` and `deltaT` keep their share of `total_step`. At least one step is left for the cuts.
+    `tinit`, `tfinal` and `deltaT` keep their share of `total_step`. Steps count from 1, and at least one is left
+    before the last cut, so that there is an importance to cut by; only a run of a single step cuts nothing.
 
     Args:
         config: Not changed.
@@ -25,7 +26,7 @@ def stretch_schedule(config: PeftConfig, total_steps: int) -> PeftConfig:
     config = copy.deepcopy(config)
     factor = total_steps / config.total_step
     config.tinit = min(round(config.tinit * factor), max(0, total_steps - 2))
-    config.tfinal = min(round(config.tfinal * factor), max(0, total_steps - config.tinit - 1))
+    config.tfinal = min(round(config.tfinal * factor), max(0, total_steps - config.tinit - 2))
     config.deltaT = max(1, round(config.deltaT * factor))
     config.total_step = total_steps
     return config
@@ -38,10 +39,10 @@ class AdaLoraSchedule:
         model: The PEFT model, which holds the config and the rank allocator.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: PeftModel) -> None:
         self._adapter = model.base_model.trainable_adapter_name
 
-    def penalty(self, model: nn.Module) -> Tensor | None:
+    def penalty(self, model: PeftModel) -> Tensor | None:
         """orth_reg_weight · mean over all A and B of ‖A Aᵀ - I‖ (or ‖Bᵀ B - I‖), the Frobenius norm, in float32.
 
         The term that `peft.AdaLoraModel.forward` adds to the loss.
@@ -62,9 +63,10 @@ class AdaLoraSchedule:
                 covariance = factor @ factor.T if "lora_A" in name else factor.T @ factor
                 identity = torch.eye(covariance.shape[0], device=covariance.device)
                 terms.append(torch.linalg.matrix_norm(covariance - identity))
-        return weight * torch.stack(terms).mean()
+        penalty: Tensor = weight * torch.stack(terms).mean()
+        return penalty
 
-    def move_ranks(self, model: nn.Module, step: int) -> None:
+    def move_ranks(self, model: PeftModel, step: int) -> None:
         """Updates the importance of each direction, and cuts the least important ones when the schedule says so.
 
         A step that was skipped for want of gradients leaves everything as it was.
@@ -74,11 +76,13 @@ class AdaLoraSchedule:
             step: Optimizer steps done, this one counted.
         """
         factors = [weight for name, weight in model.named_parameters() if "lora_" in name and weight.requires_grad]
-        if any(weight.grad is None for weight in factors):
+        config = model.peft_config[self._adapter]
+        nothing_known = step == config.total_step - config.tfinal and not model.base_model.rankallocator.exp_avg_ipt
+        if nothing_known or any(weight.grad is None for weight in factors):
             return
         model.base_model.update_and_allocate(step)
 
-    def state(self, model: nn.Module) -> dict[str, Tensor]:
+    def state(self, model: PeftModel) -> dict[str, Tensor]:
         """The smoothed importances and the rank pattern, which a resumed run must have to cut the same directions."""
         allocator = model.base_model.rankallocator
         state = {f"importance/{name}": value for name, value in allocator.exp_avg_ipt.items()}
@@ -86,7 +90,7 @@ class AdaLoraSchedule:
         pattern = model.peft_config[self._adapter].rank_pattern or {}
         return state | {f"rank/{name}": torch.tensor(kept) for name, kept in pattern.items()}
 
-    def restore(self, model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    def restore(self, model: PeftModel, state: Mapping[str, Tensor]) -> None:
         """Puts back what `state` gave."""
         allocator = model.base_model.rankallocator
         devices = {name: weight.device for name, weight in model.base_model.model.named_parameters()}

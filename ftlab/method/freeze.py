@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -49,7 +50,8 @@ def transformer_blocks(model: nn.Module) -> nn.ModuleList:
     Raises:
         ValueError: There is no such list.
     """
-    count = model.config.get_text_config().num_hidden_layers
+    config: Any = model.config
+    count = config.get_text_config().num_hidden_layers
     for module in model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module

@@ -29,7 +29,7 @@ class FullMethod:
     ) -> None:
         self.name = name
         self.layout: Layout = "packed"
-        self.lr_multipliers = dict(lr_multipliers or {})
+        self.lr_multipliers: Mapping[str, float] = dict(lr_multipliers or {})
         self._dtype: AdapterDtype = adapter_dtype
 
     def apply(self, model: nn.Module) -> nn.Module:

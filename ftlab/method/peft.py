@@ -52,7 +52,7 @@ class PeftMethod:
     ) -> None:
         self.name = name
         self.layout: Layout = layout_of(peft_config)
-        self.lr_multipliers = dict(lr_multipliers or {})
+        self.lr_multipliers: Mapping[str, float] = dict(lr_multipliers or {})
         self._config = peft_config
         self._adapter_dtype: AdapterDtype = adapter_dtype
         self._total_steps = total_steps

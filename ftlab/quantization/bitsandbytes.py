@@ -66,7 +66,7 @@ def keep_quantised_weights(model: nn.Module) -> None:
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 (mypy knows no such attribute)
 
 
 def _compute_dtype(requested: ComputeDtype, device: torch.device) -> torch.dtype:
