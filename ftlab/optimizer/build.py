@@ -42,9 +42,7 @@ def build_optimizer(
     optimizer = factory(groups, **_fused(factory, members) if fused else {})
     if getattr(optimizer, "is_paged", False) and any(parameter.device.type != "cuda" for parameter in members):
         optimizer.is_paged = False  # type: ignore[attr-defined]
-        log.info(
-            "%s: paging needs a CUDA device; here the optimizer's state stays in memory.", type(optimizer).__name__
-        )
+        log.warning("%s pages on a CUDA device only; here its state stays in memory.", type(optimizer).__name__)
     return optimizer
 
 

@@ -139,7 +139,7 @@ class StepRunner:
             for rows in plan:
                 nll = self.nll(rows)
                 backward(nll)
-                total += nll.detach()
+                total = total + nll.detach()
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
