@@ -110,6 +110,7 @@ class ChatRenderer:
             ValueError: The spans can't be found truthfully; the text says why and what to do.
             InputError: No row can be rendered with this template.
         """
+        stop, rest = self.closing
         text = self.text(messages)
         if train_on == "text":
             return Rendered(text, ((0, len(text)),))
@@ -120,13 +121,12 @@ class ChatRenderer:
             )
         last = len(messages) - 1
         turns = [last] if train_on == "answer" else [i for i, turn in enumerate(messages) if turn.role == "assistant"]
-        return Rendered(text, tuple(self._span(messages, turn, text) for turn in turns))
+        return Rendered(text, tuple(self._span(messages, turn, text, stop, rest) for turn in turns))
 
-    def _span(self, messages: Sequence[Message], turn: int, text: str) -> tuple[int, int]:
+    def _span(self, messages: Sequence[Message], turn: int, text: str, stop: str, rest: str) -> tuple[int, int]:
         """Where answer `turn` stands in the whole conversation's `text`, its stop token included."""
         if turn == 0:
             raise ValueError("the conversation begins with an answer. Put the question before it.")
-        stop, rest = self.closing
         prompt = self.text(messages[:turn], generation_prompt=True)
         done = text if turn == len(messages) - 1 else self.text(messages[: turn + 1])
         if not done.startswith(prompt):
