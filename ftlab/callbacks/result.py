@@ -11,7 +11,7 @@ class OomEvent(Protocol):
 
     @property
     def step(self) -> int:
-        """Optimizer steps done before it."""
+        """The optimizer step, counted from 1."""
         ...
 
     @property
@@ -30,12 +30,12 @@ class OomEvent(Protocol):
         ...
 
     @property
-    def allocated(self) -> int:
+    def allocated_bytes(self) -> int:
         """Bytes in use by tensors when memory ran out."""
         ...
 
     @property
-    def reserved(self) -> int:
+    def reserved_bytes(self) -> int:
         """Bytes held by the allocator when memory ran out."""
         ...
 
