@@ -150,6 +150,7 @@ def fit(data: RowsDataModule) -> Recorder:
     return model
 
 
+@pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*:FutureWarning")  # Lightning 2.6 with torch 2.15
 def test_lightning_epoch_is_the_whole_run() -> None:
     data = module()
     model = fit(data)
@@ -157,5 +158,6 @@ def test_lightning_epoch_is_the_whole_run() -> None:
     assert model.validated == ids(module().val_dataloader())
 
 
+@pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec.*:FutureWarning")
 def test_lightning_run_started_at_a_step_sees_the_tail_only() -> None:
     assert fit(module(start_step=4)).trained == ids(module().train_dataloader())[4:]
