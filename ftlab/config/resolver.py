@@ -5,6 +5,7 @@ import shutil
 import textwrap
 
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 GROUPS = {
@@ -25,6 +26,7 @@ GROUPS = {
 """The config groups in the order of the pipeline, with what each decides."""
 
 _SIGNIFICANT_DIGITS = 12
+_INDENT = 16
 
 
 def times(*factors: float) -> float:
@@ -43,17 +45,20 @@ def groups() -> str:
     """Lists every group and its choices for `--help`, those of the user's own folder and of installed packs included.
 
     Returns:
-        A line or more for each group, wrapped to the terminal, at most 100 columns.
+        A line or more for each group, wrapped to the terminal, at most 100 columns; a star marks what is chosen.
     """
+    chosen = HydraConfig.get().runtime.choices
     loader = GlobalHydra.instance().config_loader()
     width = min(shutil.get_terminal_size((100, 24)).columns, 100)
     known = [name for name in loader.list_groups("") if name != "hydra"]
     lines = []
     for name in sorted(known, key=lambda group: list(GROUPS).index(group) if group in GROUPS else len(GROUPS)):
-        choices = ", ".join(sorted(loader.get_group_options(name)))
-        lines += [f"  {name:<14}{GROUPS.get(name, '')}"]
-        lines += textwrap.wrap(choices, width, initial_indent=" " * 16, subsequent_indent=" " * 16,
-                               break_on_hyphens=False)
+        taken = chosen.get(name) or ()
+        taken = (taken,) if isinstance(taken, str) else tuple(taken)
+        choices = (f"{choice}*" if choice in taken else choice for choice in sorted(loader.get_group_options(name)))
+        lines.append(f"  {name:<{_INDENT - 2}}{GROUPS.get(name, '')}")
+        wrapped = textwrap.wrap(", ".join(choices), width - _INDENT, break_on_hyphens=False)
+        lines += [" " * _INDENT + line for line in wrapped]
     return "\n".join(lines)
 
 

@@ -1,0 +1,101 @@
+"""The command line: composes the configuration, checks it, hands it to the task, and turns the end into an exit code.
+
+Exit codes: 0 all is well; 1 the run failed (its traceback is shown); 2 the input is wrong (nothing was started);
+130 interrupted. Nothing here imports torch: that is left to the task, once there is something to do.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from ftlab.callbacks.interrupt import Interrupted
+from ftlab.config import compose, explain, secret, validate
+from ftlab.config.folder import CONF_DIR
+from ftlab.config.terminal import show
+from ftlab.problem import InputError, Problem, raise_all
+
+RUN_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+_codes: list[int] = []
+"""How the jobs of this process failed: in a multirun the others go on."""
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")
+def job(cfg: DictConfig) -> float | None:
+    """Runs the task of one configuration; Hydra calls this once a run, or for every job of a multirun.
+
+    Args:
+        cfg: The composed configuration.
+
+    Returns:
+        The held-out loss, for sweepers; None where the task has none.
+
+    Raises:
+        SystemExit: A single run failed; what is wrong has been shown.
+        KeyboardInterrupt: The run was told to end.
+    """
+    try:
+        raise_all(validate.check(cfg))
+        return importlib.import_module(f"ftlab.task.{cfg.task.name}").run(cfg)  # type: ignore[no-any-return]
+    except Interrupted as end:
+        sys.stderr.write(f"{end}\n")
+        raise KeyboardInterrupt from None  # ends a multirun as a whole
+    except Exception as error:
+        _codes.append(_report(error))
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise  # marks this job as failed; the launcher goes on with the next
+        raise SystemExit(_codes[-1]) from None
+
+
+def main() -> None:
+    """Starts ftlab from `sys.argv` and exits with its code."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's errors reach us, and are said in our words
+    _codes.clear()
+    try:
+        _refuse_bad_input()
+        job()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if not _codes:
+            sys.exit(_report(error))
+        sys.stderr.write(f"{len(_codes)} of the jobs failed, see above.\n")
+        sys.exit(RUN_FAILED if RUN_FAILED in _codes else BAD_INPUT)
+
+
+def _refuse_bad_input() -> None:
+    """Checks the command line before Hydra makes a folder.
+
+    Raises:
+        InputError: Something in it can't work.
+    """
+    raise_all(secret.check(sys.argv[1:]))
+    given = get_args_parser().parse_args()
+    if given.help or given.hydra_help or given.cfg or given.info or given.shell_completion:
+        return
+    extra = [f"hydra.searchpath=[file://{os.path.abspath(given.config_dir)}]"] if given.config_dir else []
+    check = compose.check_multirun if given.multirun else compose.check_run
+    folder = given.config_path or CONF_DIR
+    raise_all(check([*extra, *given.overrides], given.config_name or "config", folder))
+
+
+def _report(error: Exception) -> int:
+    """Shows what went wrong and returns the exit code for it."""
+    if isinstance(error, InputError):
+        show(error.problems)
+        return BAD_INPUT
+    if isinstance(error, compose.COMPOSITION_ERRORS) and not HydraConfig.initialized():
+        show(compose.check_run(get_args_parser().parse_args().overrides) or [explain.whole(error)])
+        return BAD_INPUT
+    if isinstance(error, OSError) and not HydraConfig.initialized():
+        show([Problem("hydra.run.dir", f"must be a folder that can be written, but: {error}.")])
+        return BAD_INPUT
+    traceback.print_exception(error)
+    return RUN_FAILED

@@ -1,0 +1,123 @@
+"""Tries the command line's overrides before Hydra starts a run: every fault at once, and no folder left behind.
+
+In: overrides as typed. Out: problems, empty if the run may start. Hydra itself stops at the first fault, so after a
+failed composition the overrides are tried one by one, choices of groups before values of keys.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ftlab.config import explain, validate
+from ftlab.config.folder import CONF_DIR
+from ftlab.problem import Problem
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+"""What Hydra raises for overrides that don't compose."""
+
+
+def check_run(overrides: Sequence[str], config_name: str = "config", folder: Path = CONF_DIR) -> list[Problem]:
+    """Composes one run and checks the configuration.
+
+    Args:
+        overrides: As typed, such as `method=lora`, `training.epochs=2`.
+        config_name: The primary configuration.
+        folder: Where it lies.
+
+    Returns:
+        Every problem of the overrides and of the configuration that they make.
+    """
+    with _hydra(folder):
+        faults, cfg = _compose(list(overrides), config_name)
+        if cfg is None:
+            return faults
+        groups = [problem.where for problem in faults]
+        rest = [problem for problem in validate.check(cfg) if problem.where.partition(".")[0] not in groups]
+        return faults + [problem for problem in rest if problem not in faults]
+
+
+def check_multirun(overrides: Sequence[str], config_name: str = "config", folder: Path = CONF_DIR) -> list[Problem]:
+    """Composes the jobs of a multirun, so that a mistyped choice is found before the first job has run for hours.
+
+    What a job's configuration holds is checked when the job starts, and stops that job alone.
+
+    Args:
+        overrides: As typed; `method=lora,qlora` stands for two jobs.
+        config_name: The primary configuration.
+        folder: Where it lies.
+
+    Returns:
+        Every problem of the overrides.
+    """
+    found: dict[Problem, None] = {}
+    with _hydra(folder):
+        for job in _jobs(list(overrides)):
+            found.update(dict.fromkeys(_compose(job, config_name)[0]))
+    return list(found)
+
+
+@contextmanager
+def _hydra(folder: Path) -> Iterator[None]:
+    with initialize_config_dir(config_dir=str(folder), version_base="1.3", job_name="ftlab"):
+        yield
+
+
+def _compose(overrides: list[str], config_name: str) -> tuple[list[Problem], DictConfig | None]:
+    """Composes what can be composed of the overrides; problems name the others."""
+    listed = explain.lists_of_choices(overrides)
+    try:
+        return listed, compose(config_name, overrides=overrides)
+    except COMPOSITION_ERRORS as error:
+        whole = error
+    good, bad = _sort_out(overrides, config_name)
+    try:
+        cfg = compose(config_name, overrides=good)
+    except COMPOSITION_ERRORS:
+        return [*listed, explain.whole(whole)], None
+    if not bad:
+        return [*listed, explain.whole(whole)], None
+    loader = GlobalHydra.instance().config_loader()
+    return listed + [explain.override(typed, error, cfg, loader) for typed, error in bad.items()], cfg
+
+
+def _sort_out(overrides: list[str], config_name: str) -> tuple[list[str], dict[str, Exception]]:
+    """Separates the overrides that compose from those that don't; keys of a group without a choice are passed over."""
+    good: list[str] = []
+    bad: dict[str, Exception] = {}
+    for typed in sorted(overrides, key=lambda text: "." in explain.key_of(text)):
+        if explain.key_of(typed).partition(".")[0] in [explain.key_of(other) for other in bad]:
+            continue
+        try:
+            compose(config_name, overrides=[*good, typed])
+            good.append(typed)
+        except COMPOSITION_ERRORS as error:
+            bad[typed] = error
+    return good, bad
+
+
+def _jobs(overrides: list[str]) -> Iterator[list[str]]:
+    """Yields jobs that together hold every swept value: the first of each, then every other one in turn."""
+    swept = [_values(typed) for typed in overrides]
+    first = [values[0] for values in swept]
+    yield first
+    for place, values in enumerate(swept):
+        for value in values[1:]:
+            yield [*first[:place], value, *first[place + 1 :]]
+
+
+def _values(typed: str) -> list[str]:
+    """Takes `method=lora,qlora` apart; an override that can't be read or that isn't a sweep is left as it is."""
+    try:
+        parsed = OverridesParser.create().parse_override(typed)
+    except OverrideParseException:
+        return [typed]
+    if not parsed.is_sweep_override() or not parsed.is_discrete_sweep():
+        return [typed]
+    return [f"{parsed.get_key_element()}={value}" for value in parsed.sweep_string_iterator()]

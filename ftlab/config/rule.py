@@ -1,0 +1,144 @@
+"""What must hold between the keys of a configuration: one function for each rule."""
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ftlab.problem import Problem
+
+_OWN_WEIGHTS = ("ftlab.method.full.FullMethod", "ftlab.method.freeze.FreezeMethod")
+_BITS = {"none": 16, "nf4": 4, "fp4": 4, "int8": 8}
+
+
+def check(cfg: DictConfig) -> Iterator[Problem]:
+    """Tries every rule on a configuration whose keys are sound one by one.
+
+    Args:
+        cfg: The whole configuration.
+
+    Yields:
+        Problems, in the order of the pipeline.
+    """
+    for holds in _RULES:
+        yield from holds(cfg)
+
+
+def check_devices(accelerator: str, devices: int, gpus: int) -> Iterator[Problem]:
+    """Compares the hardware that is asked for with what is there; the run calls this once torch is imported.
+
+    Args:
+        accelerator: `auto`, `cpu` or `gpu`.
+        devices: How many.
+        gpus: How many GPUs this machine has.
+
+    Yields:
+        At most one problem.
+    """
+    if accelerator == "gpu" and gpus == 0:
+        yield Problem(
+            "trainer.accelerator",
+            "must be cpu or auto here, but is 'gpu': torch sees no GPU on this machine.",
+            "Use trainer=cpu; if there is a GPU, check its driver and that torch is built for it.",
+        )
+    elif accelerator != "cpu" and devices > max(gpus, 1):
+        yield Problem("trainer.devices", f"must be at most {max(gpus, 1)} here, but is {devices}.")
+
+
+def _task_exists(cfg: DictConfig) -> Iterator[Problem]:
+    name = cfg.task.name
+    if not name.isidentifier() or find_spec(f"ftlab.task.{name}") is None:
+        yield Problem("task.name", f"must be a module of ftlab.task, but is {name!r}.", "Choose by name: task=train.")
+
+
+def _trained_weights_are_not_quantized(cfg: DictConfig) -> Iterator[Problem]:
+    if cfg.quantization.kind != "none" and cfg.method._target_ in _OWN_WEIGHTS:
+        yield Problem(
+            "quantization",
+            f"must be none with method={cfg.method.name}, but is {cfg.quantization.name!r}: "
+            "quantized weights have no gradient and can't be trained.",
+            "Use quantization=none, or method=qlora, which trains an adapter on a quantized base.",
+        )
+
+
+def _pissa_reads_exact_weights(cfg: DictConfig) -> Iterator[Problem]:
+    start = str(cfg.method.get("init_lora_weights", ""))
+    if cfg.quantization.kind != "none" and start.startswith("pissa"):
+        yield Problem(
+            "quantization",
+            f"must be none with method.init_lora_weights={start}, but is {cfg.quantization.name!r}: "
+            "the adapter starts from the exact weights and changes them.",
+            "Use quantization=none, or method=qlora.",
+        )
+
+
+def _loftq_mends_rounding(cfg: DictConfig) -> Iterator[Problem]:
+    if cfg.method._target_.endswith(".LoftqConfig") and cfg.quantization.bits != 4:
+        yield Problem(
+            "quantization",
+            f"must be nf4 or fp4 with method={cfg.method.name}, but is {cfg.quantization.name!r}: "
+            "there is no 4-bit rounding to mend.",
+            "Use quantization=nf4, or method=lora.",
+        )
+
+
+def _bits_agree(cfg: DictConfig) -> Iterator[Problem]:
+    kind, bits = cfg.quantization.kind, cfg.quantization.bits
+    if bits != _BITS[kind]:
+        yield Problem(
+            "quantization.bits",
+            f"must be {_BITS[kind]} with quantization.kind={kind}, but is {bits}.",
+            "Choose by name: quantization=none, nf4, fp4 or int8.",
+        )
+
+
+def _rows_fit_the_context(cfg: DictConfig) -> Iterator[Problem]:
+    longest, context = cfg.training.max_row_tokens, cfg.model.context_tokens
+    if longest is not None and longest > context:
+        yield Problem(
+            "training.max_row_tokens",
+            f"must be at most model.context_tokens, which is {context}, but is {longest}.",
+            "Shorten the rows, or choose a model with a longer context.",
+        )
+
+
+def _rows_come_from_one_place(cfg: DictConfig) -> Iterator[Problem]:
+    if cfg.data.path is not None and cfg.data.hub_id is not None:
+        yield Problem(
+            "data.hub_id",
+            f"must be null where data.path is given, but is {cfg.data.hub_id!r} beside {cfg.data.path!r}.",
+            "Keep one of them.",
+        )
+    if cfg.data.name == "hub" and cfg.offline:
+        yield Problem("data", "must be a file with offline=true, but is 'hub'.", "Use data.path=..., or offline=false.")
+
+
+def _schedule_fits_the_run(cfg: DictConfig) -> Iterator[Problem]:
+    warmup, decay = cfg.scheduler.warmup, cfg.scheduler.get("decay", 0)
+    if warmup < 1 and decay < 1 and warmup + decay > 1:
+        yield Problem(
+            "scheduler.decay", f"must leave room for scheduler.warmup, but {warmup} + {decay} is more than the run."
+        )
+
+
+def _resume_names_a_checkpoint(cfg: DictConfig) -> Iterator[Problem]:
+    if cfg.resume not in ("never", "auto") and not Path(cfg.resume).is_dir():
+        yield Problem(
+            "resume",
+            f"must be never, auto or a checkpoint folder, but is {cfg.resume!r}, and there is no such folder.",
+            "With hydra.run.dir=<the run's folder> resume=auto finds the newest checkpoint.",
+        )
+
+
+_RULES: tuple[Callable[[DictConfig], Iterator[Problem]], ...] = (
+    _task_exists,
+    _trained_weights_are_not_quantized,
+    _pissa_reads_exact_weights,
+    _loftq_mends_rounding,
+    _bits_agree,
+    _rows_fit_the_context,
+    _rows_come_from_one_place,
+    _schedule_fits_the_run,
+    _resume_names_a_checkpoint,
+)
