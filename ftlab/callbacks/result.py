@@ -1,4 +1,4 @@
-"""What callbacks read of a finished optimizer step; `ftlab.training` makes it, `pl_module.last_step` holds it."""
+"""What callbacks read of a finished optimizer step: `pl_module.last_step`, which `ftlab.training` makes."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 class OomEvent(Protocol):
-    """A step that was run again with smaller micro-batches."""
+    """One time that a step ran out of memory and was run again in smaller micro-batches."""
 
     @property
     def step(self) -> int:
-        """The optimizer step, counted from 1."""
+        """The optimizer step."""
         ...
 
     @property
@@ -26,26 +26,26 @@ class OomEvent(Protocol):
 
     @property
     def budget_after(self) -> int:
-        """Tokens of a micro-batch from now on."""
+        """Tokens of a micro-batch from then on."""
         ...
 
     @property
     def allocated_bytes(self) -> int:
-        """Bytes in use by tensors when memory ran out."""
+        """Bytes in tensors when memory ran out."""
         ...
 
     @property
     def reserved_bytes(self) -> int:
-        """Bytes held by the allocator when memory ran out."""
+        """Bytes that the allocator held when memory ran out."""
         ...
 
 
 class StepResult(Protocol):
-    """The outcome of one optimizer step."""
+    """What one optimizer step did."""
 
     @property
     def loss(self) -> Tensor:
-        """Mean NLL a supervised token, shape [], nats."""
+        """Mean NLL a supervised token, shape [], nats, on the device."""
         ...
 
     @property
@@ -60,15 +60,10 @@ class StepResult(Protocol):
 
     @property
     def grad_norm(self) -> Tensor | None:
-        """Euclidean norm of all gradients before clipping, shape []."""
-        ...
-
-    @property
-    def skipped(self) -> bool:
-        """Whether the update was left out because loss or gradient was not finite."""
+        """Norm of all gradients before clipping, shape []; None where it wasn't measured."""
         ...
 
     @property
     def oom_events(self) -> Sequence[OomEvent]:
-        """The step's retries."""
+        """The step's failures on the way."""
         ...

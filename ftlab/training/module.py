@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ftlab import metric
+from ftlab import logger, metric
 from ftlab.data.row import EncodedRow, Layout, MicroBatch
 from ftlab.evaluation.perplexity import Perplexity, perplexity
 from ftlab.kernels.attention import packed_attention
@@ -221,7 +221,8 @@ class TrainModule(L.LightningModule):
         loss = self.perplexity.compute()
         self.perplexity.reset()
         values = {metric.VAL_LOSS: loss, metric.VAL_PERPLEXITY: perplexity(loss)}
-        self.log_dict(values, batch_size=1, sync_dist=True)
+        self.log_dict(values, batch_size=1, sync_dist=True, logger=False)  # callbacks read these
+        logger.log(self.trainer, values, self.global_step)
 
     # The state that a checkpoint holds.
 

@@ -38,7 +38,7 @@ class OfflineRun:
 
 
 def read_offline_run(folder: Path, wait_s: float = 20) -> OfflineRun:
-    """Reads an `offline-run-…` folder of a run that was finished; W&B writes the end a moment after `finish` returns."""
+    """Reads an `offline-run-…` folder of a finished run; W&B writes the end a moment after `finish` returns."""
     deadline = time.monotonic() + wait_s
     while (found := _read(folder)).exit_code is None and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,0 +1,74 @@
+"""Logs how fast training goes: tokens a second without padding, and the seconds of a step.
+
+The clock runs from the start of a step's batch to the end of its update: evaluation and checkpoints don't count.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from ftlab import logger, metric
+from ftlab.callbacks.result import StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """The pace of a run.
+
+    Attributes:
+        tokens_per_s: Tokens that reached the model a second, padding not counted.
+        supervised_tokens_per_s: Tokens that carried loss a second.
+        step_s: Mean seconds of a step.
+        steps: Steps that were measured.
+    """
+
+    tokens_per_s: float
+    supervised_tokens_per_s: float
+    step_s: float
+    steps: int
+
+
+class ThroughputLog(Callback):
+    """Logs each step's pace and keeps the mean.
+
+    Args:
+        warm_up_steps: First steps of each start that the mean leaves out (kernels are chosen, memory is first
+            allocated); a run that has no more steps than that counts all.
+    """
+
+    def __init__(self, warm_up_steps: int = 3) -> None:
+        self.warm_up_steps = warm_up_steps
+        self._steps: list[tuple[float, int, int]] = []
+        self._begin_s = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forgets an earlier fit."""
+        self._steps = []
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Starts the clock."""
+        self._begin_s = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Stops the clock; the step has read its gradient norm by now, so the device has done its work."""
+        step_s = time.perf_counter() - self._begin_s
+        step: StepResult = pl_module.last_step  # type: ignore[assignment]
+        self._steps.append((step_s, step.tokens, step.supervised_tokens))
+        values = {
+            metric.TOKENS_PER_S: step.tokens / step_s,
+            metric.SUPERVISED_TOKENS_PER_S: step.supervised_tokens / step_s,
+            metric.STEP_S: step_s,
+        }
+        logger.log(trainer, values, trainer.global_step)
+
+    def summary(self) -> Throughput | None:
+        """Returns the pace without warm-up, weighted by time; None before the first step."""
+        steps = self._steps[self.warm_up_steps :] or self._steps
+        if not steps:
+            return None
+        seconds, tokens, supervised = (sum(column) for column in zip(*steps, strict=True))
+        return Throughput(tokens / seconds, supervised / seconds, seconds / len(steps), len(steps))
