@@ -70,11 +70,11 @@ def _node(cfg: DictConfig, node: Any, schema: type, prefix: str) -> Iterator[Pro
     declared = {entry.name: entry for entry in fields(schema)}
     for name in node:
         if name not in declared and not issubclass(schema, Component):
-            yield Problem(
-                f"{prefix}{name}", "is not a key.", suggestion(f"{prefix}{name}", _known(cfg, schema, prefix))
-            )
+            key = f"{prefix}{name}"
+            yield Problem(key, "is not a key.", suggestion(key, _known(cfg, schema, prefix)))
+    present = set(node.keys())  # `in node` would leave out keys that still have to be given
     for name, entry in declared.items():
-        if name in node.keys():  # `in node` would leave out keys that still have to be given
+        if name in present:
             yield from _value(cfg, node, entry, prefix)
         elif not entry.metadata.get("optional"):
             yield Problem(f"{prefix}{name}", "is missing.", _how_to_give(f"{prefix}{name}", kind.describe(entry.type)))

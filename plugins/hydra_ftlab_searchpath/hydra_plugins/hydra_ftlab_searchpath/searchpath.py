@@ -1,0 +1,74 @@
+"""Where ftlab looks for YAML files: the user's own folder, then its own, then installed packs.
+
+Hydra imports this module at the start of every Hydra application in the environment, and a plugin that raises would
+break them all. So it imports nothing heavy, and it does nothing unless the application is ftlab.
+"""
+
+import os
+import re
+import sys
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+ENTRY_POINTS = "ftlab.conf"
+"""The entry-point group in which a package names those of its packages that hold YAML files."""
+
+_NAMES_OUR_GROUPS = re.compile(r"^\s*-\s*(override\s+)?/?(method|quantization)\b", re.MULTILINE)
+
+
+class FtlabSearchPath(SearchPathPlugin):
+    """Puts `./conf` before ftlab's own folder, and packs behind it."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Adds folders and packages, if the application is ftlab.
+
+        Args:
+            search_path: Hydra's, with the application's own folder as its `main` element.
+        """
+        main = [element for element in search_path.get_path() if element.provider == "main"]
+        shipped = _folder(main[0].path) if main else None
+        if shipped is None or shipped not in _ours():
+            return
+        own = _overlay(shipped)
+        if own is not None:
+            search_path.prepend("ftlab-overlay", f"file://{own}", SearchPathQuery(provider="main"))
+        for package in sorted({entry.value for entry in entry_points(group=ENTRY_POINTS)}, reverse=True):
+            search_path.append("ftlab-pack", f"pkg://{package}", SearchPathQuery(provider="main"))
+
+
+def _ours() -> tuple[Path, ...]:
+    """Returns where ftlab's YAML files may lie, in a wheel and in a checkout; this does not import ftlab."""
+    spec = find_spec("ftlab")
+    if spec is None or spec.origin is None:
+        return ()
+    package = Path(spec.origin).resolve().parent
+    return package / "conf", package.parent / "conf"
+
+
+def _folder(path: str | None) -> Path | None:
+    """Returns the folder that an element of the search path stands for; None for packages."""
+    plain = (path or "").removeprefix("file://")
+    return None if not plain or "://" in plain else Path(plain).resolve()
+
+
+def _overlay(shipped: Path) -> Path | None:
+    """Returns `./conf` if it is there and meant for ftlab.
+
+    `conf` is what many Hydra applications call their folder. One with a `config.yaml` that knows none of ftlab's
+    groups belongs to another application, and would take the place of ftlab's own: it is left out, and that is said.
+    """
+    try:
+        own = Path(os.getcwd()) / "conf"
+        if not own.is_dir() or own.resolve() == shipped:
+            return None
+        primary = own / "config.yaml"
+        if primary.is_file() and not _NAMES_OUR_GROUPS.search(primary.read_text(encoding="utf-8", errors="replace")):
+            sys.stderr.write(f"{own} belongs to another application (see its config.yaml): ftlab leaves it out.\n")
+            return None
+    except OSError:  # the working directory is gone, or may not be read
+        return None
+    return own
