@@ -1,0 +1,298 @@
+"""Everything that a run needs before weights are loaded, and everything that can be wrong with it.
+
+In: the configuration. Out: `Inputs`. The checks of all rooms are made here, one after the other, and what they find is
+raised together: a user mends data, model and method in one go.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch.optim import Optimizer
+from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from ftlab.config import target
+from ftlab.config.build import build, build_method
+from ftlab.config.rule import check_devices
+from ftlab.data.chat import Encoder
+from ftlab.data.datamodule import steps_per_epoch, total_steps
+from ftlab.data.row import EncodedRow, Layout
+from ftlab.data.source import Splits, read_splits
+from ftlab.kernels.attention import packing_obstacle
+from ftlab.method.check import check_method
+from ftlab.method.method import Method
+from ftlab.model.check import check_model
+from ftlab.model.load import build_skeleton, embedded_path, load_config
+from ftlab.model.tokenizer import check_vocabulary, load_tokenizer, stop_token_ids
+from ftlab.optimizer.schedule import Schedule, build_schedule
+from ftlab.problem import InputError, Problem, raise_all
+
+log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run starts from; nothing of it holds weights.
+
+    Attributes:
+        device: Where the model will be.
+        precision: Lightning's name of the arithmetic: `bf16-mixed` or `32-true`.
+        tokenizer: With padding token and chat template.
+        stop_ids: Tokens at which an answer ends.
+        encoder: Turns rows into ids; also makes the prompts of held-out questions.
+        rows: The rows as the user wrote them.
+        train: Encoded training rows.
+        validation: Encoded validation rows.
+        test: Encoded test rows.
+        data_sha256: Hash of all token ids and masks: changes with a row, the tokenizer or the template.
+        total_steps: Optimizer steps of the whole run.
+        eval_every_steps: Optimizer steps between held-out evaluations.
+        checkpoint_every_steps: Optimizer steps between checkpoints.
+        method: What is trained.
+        layout: How rows share a forward pass.
+        optimizer: The optimizer's class with its settings.
+        schedule: Factor of the learning rate by step.
+        notes: What was decided for the user, one sentence each.
+    """
+
+    device: torch.device
+    precision: str
+    tokenizer: PreTrainedTokenizerBase
+    stop_ids: tuple[int, ...]
+    encoder: Encoder
+    rows: Splits
+    train: list[EncodedRow]
+    validation: list[EncodedRow]
+    test: list[EncodedRow]
+    data_sha256: str
+    total_steps: int
+    eval_every_steps: int
+    checkpoint_every_steps: int
+    method: Method
+    layout: Layout
+    optimizer: "partial[Optimizer]"
+    schedule: Schedule
+    notes: list[str]
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills the places behind a row's end."""
+        return int(self.tokenizer.pad_token_id)
+
+
+class _Findings:
+    """Collects what the checks find, so that the next check is made all the same."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def attempt(self, make: Callable[[], Found]) -> Found | None:
+        """Returns what `make` makes; None, with its problems kept, where it can't."""
+        try:
+            return make()
+        except InputError as error:
+            self.problems += error.problems
+            return None
+
+
+def prepare(cfg: DictConfig) -> Inputs:
+    """Reads rows and tokenizer, chooses device and method, and checks all of it.
+
+    Args:
+        cfg: The composed configuration; its keys were checked when the program started.
+
+    Returns:
+        What the run starts from.
+
+    Raises:
+        InputError: Everything that is wrong.
+    """
+    findings = _Findings()
+    findings.problems += target.check(cfg)
+    findings.problems += check_devices(cfg.trainer.accelerator, cfg.trainer.devices, torch.cuda.device_count())
+    device = choose_device(cfg.trainer.accelerator)
+    source = model_source(cfg)
+    max_row_tokens = cfg.training.max_row_tokens or cfg.model.context_tokens
+    model_problems = check_model(
+        **source, weights=cfg.model.weights, shape=plain(cfg.model.shape), max_row_tokens=max_row_tokens
+    )
+    findings.problems += model_problems
+    rows = findings.attempt(lambda: read_rows(cfg))
+    if not model_problems:
+        skeleton = build_skeleton(_model_config(cfg), trust_remote_code=cfg.model.trust_remote_code)
+        findings.problems += findings.attempt(lambda: _check_method(cfg, skeleton)) or []
+        tokenizer_and_notes = findings.attempt(
+            lambda: load_tokenizer(**source, weights=cfg.model.weights, chat_template=cfg.model.chat_template)
+        )
+        if tokenizer_and_notes and rows:
+            tokenizer, notes = tokenizer_and_notes
+            findings.problems += check_vocabulary(tokenizer, skeleton.config.get_text_config().vocab_size)
+            encoded = findings.attempt(lambda: _encode(cfg, tokenizer, rows, max_row_tokens))
+            if encoded and not findings.problems:
+                return _inputs(cfg, device, skeleton, tokenizer, rows, encoded, [*rows.notes, *notes])
+    raise_all(findings.problems)
+    raise AssertionError("a run without problems has its inputs")
+
+
+def choose_device(accelerator: str) -> torch.device:
+    """Returns the device of this process: the first GPU where there is one and it is allowed, else the CPU."""
+    return torch.device("cuda:0" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_precision(requested: str, device: torch.device) -> str:
+    """Returns Lightning's name of the arithmetic.
+
+    Args:
+        requested: `auto`, `bfloat16` or `float32`.
+        device: `auto` takes bfloat16 on a GPU that computes in it, else float32.
+    """
+    if requested == "auto":
+        bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        requested = "bfloat16" if bfloat16 else "float32"
+    return {"bfloat16": "bf16-mixed", "float32": "32-true"}[requested]
+
+
+def model_source(cfg: DictConfig) -> dict[str, Any]:
+    """Returns where the model's files come from, as the loaders take it."""
+    return {
+        "path": cfg.model.path,
+        "trust_remote_code": cfg.model.trust_remote_code,
+        "revision": cfg.model.revision,
+        "offline": cfg.offline,
+    }
+
+
+def read_rows(cfg: DictConfig) -> Splits:
+    """Reads the rows that the `data` group names.
+
+    Raises:
+        InputError: Everything that is wrong with the files.
+    """
+    keys = (
+        "path", "validation_path", "test_path", "file_format", "hub_id", "hub_config", "hub_split",
+        "validation_fraction", "split_seed", "prompt",
+    )  # fmt: skip
+    return read_splits(
+        row_format=cfg.data.format, columns=plain(cfg.data.columns), **{key: cfg.data[key] for key in keys}
+    )
+
+
+def _model_config(cfg: DictConfig) -> PretrainedConfig:
+    return load_config(**model_source(cfg), weights=cfg.model.weights, shape=plain(cfg.model.shape))
+
+
+def _check_method(cfg: DictConfig, skeleton: PreTrainedModel) -> list[Problem]:
+    keys = target.method_keys(cfg.method)
+    if list(target.check_node(keys, "method")):
+        return []  # said before, by the check of the configuration
+    return check_method(
+        build(keys, "method"),
+        name=cfg.method.name,
+        skeleton=skeleton,
+        quantization=cfg.quantization.kind,
+        random_weights=cfg.model.weights == "random",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    encoder: Encoder
+    stop_ids: tuple[int, ...]
+    train: list[EncodedRow]
+    validation: list[EncodedRow]
+    test: list[EncodedRow]
+
+
+def _encode(cfg: DictConfig, tokenizer: PreTrainedTokenizerBase, rows: Splits, max_row_tokens: int) -> _Encoded:
+    """Encodes all splits at once, so that all their faults are raised at once."""
+    stop_ids = stop_token_ids(_generation_config(cfg), tokenizer)
+    encoder = Encoder(
+        tokenizer,
+        train_on=cfg.data.train_on,
+        max_row_tokens=max_row_tokens,
+        system=cfg.data.system,
+        stop_ids=stop_ids,
+    )
+    encoded = iter(encoder.encode_all([*rows.train, *rows.validation, *rows.test]))
+    parts = [[next(encoded) for _ in part] for part in (rows.train, rows.validation, rows.test)]
+    return _Encoded(encoder, stop_ids, *parts)
+
+
+def _generation_config(cfg: DictConfig) -> GenerationConfig | None:
+    """The model's own, which names its stop tokens; None where it has none."""
+    if cfg.model.weights == "random":
+        return None
+    try:
+        return GenerationConfig.from_pretrained(
+            cfg.model.path or embedded_path(),
+            revision=cfg.model.revision or "main",
+            local_files_only=cfg.offline or cfg.model.path is None,
+        )
+    except OSError:
+        return None
+
+
+def _inputs(
+    cfg: DictConfig,
+    device: torch.device,
+    skeleton: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Splits,
+    encoded: _Encoded,
+    notes: list[str],
+) -> Inputs:
+    training = cfg.training
+    steps = total_steps(len(rows.train), training.batch_rows, training.epochs, training.max_steps)
+    tenth = max(1, min(steps // 10, steps_per_epoch(len(rows.train), training.batch_rows)))
+    eval_every = training.eval_every_steps or tenth
+    scheduler = {key: value for key, value in cfg.scheduler.items() if key != "name"}
+    method = build_method(cfg.method, total_steps=steps)
+    layout, layout_notes = _choose_layout(method, skeleton)
+    return Inputs(
+        device=device,
+        precision=choose_precision(cfg.trainer.precision, device),
+        tokenizer=tokenizer,
+        stop_ids=encoded.stop_ids,
+        encoder=encoded.encoder,
+        rows=rows,
+        train=encoded.train,
+        validation=encoded.validation,
+        test=encoded.test,
+        data_sha256=_hash_rows([*encoded.train, *encoded.validation, *encoded.test]),
+        total_steps=steps,
+        eval_every_steps=eval_every,
+        checkpoint_every_steps=training.checkpoint_every_steps or eval_every,
+        method=method,
+        layout=layout,
+        optimizer=build(cfg.optimizer, "optimizer"),
+        schedule=build_schedule(cfg.scheduler.name, total_steps=steps, **scheduler),
+        notes=[*notes, *layout_notes],
+    )
+
+
+def _choose_layout(method: Method, skeleton: PreTrainedModel) -> tuple[Layout, list[str]]:
+    """Packed, where method and architecture allow it."""
+    if method.layout == "padded":
+        return "padded", [f"Rows are padded: method={method.name} does not go with packed rows."]
+    obstacle = packing_obstacle(skeleton)
+    return ("packed", []) if obstacle is None else ("padded", [f"Rows are padded, because {obstacle}."])
+
+
+def _hash_rows(rows: Sequence[EncodedRow]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(row.ids.numpy().tobytes())
+        digest.update(row.supervised.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def plain(node: Any) -> Any:
+    """Returns a node as resolved plain data, and anything else as it is."""
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

@@ -1,0 +1,150 @@
+"""Records a run: its card, its metrics file and the loggers that mirror it, and how it ended, whatever happens."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+
+from ftlab.callbacks.interrupt import Interrupted
+from ftlab.config.build import build_all
+from ftlab.logger.csv import MetricsFile
+from ftlab.logger.secret import redact, redact_command
+from ftlab.logger.wandb import WandbRun
+from ftlab.report.card import RunCard, Status
+from ftlab.stage.place import Place
+from ftlab.stage.prepare import Inputs, plain
+
+GPU_LOG_STEPS = 10
+"""Steps whose values are read from a GPU together: each reading waits for the device."""
+
+
+class Record:
+    """One run's record. As a context manager it ends the card and all loggers with the status of the run.
+
+    Args:
+        cfg: The composed configuration.
+        inputs: What the run starts from.
+        place: Its folder, and what it goes on from.
+
+    Attributes:
+        place: As given.
+        card: The run card.
+        metrics: The metrics file.
+        loggers: The metrics file and those of the `logger` group.
+        callbacks: Those of the `callbacks` group, by name.
+    """
+
+    def __init__(self, cfg: DictConfig, inputs: Inputs, place: Place) -> None:
+        self.place = place
+        place.folder.mkdir(parents=True, exist_ok=True)
+        config = redact(plain(cfg))
+        command = ["python", "-m", "ftlab", *redact_command(sys.argv[1:])]
+        self.card = RunCard(place.folder, command, config)
+        every_steps = GPU_LOG_STEPS if inputs.device.type == "cuda" else 1
+        self.metrics = MetricsFile(place.folder, every_steps=every_steps)
+        given = {"folder": place.folder, "offline": cfg.offline, "every_steps": every_steps, **_names(place.folder)}
+        mirrors: Mapping[str, Logger] = build_all(cfg.logger, "logger", **given)
+        self.loggers: list[Logger] = [self.metrics, *mirrors.values()]
+        self.callbacks: dict[str, Callback] = build_all(
+            cfg.callbacks, "callbacks", folder=place.folder, inputs=inputs, total_steps=inputs.total_steps
+        )
+        self._resume()
+        for logger in mirrors.values():
+            logger.log_hyperparams(config)
+        self.card.write(
+            attempt=place.attempt, device=device_name(inputs.device), data=_data(inputs), notes=inputs.notes
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.place.folder
+
+    @cached_property
+    def wandb(self) -> WandbRun | None:
+        """The W&B logger, if the run has one."""
+        return next((logger for logger in self.loggers if isinstance(logger, WandbRun)), None)
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Gives all loggers the same values outside of training."""
+        for logger in self.loggers:
+            logger.log_metrics(dict(values), step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        status = _status(error)
+        for logger in self.loggers:
+            logger.save()
+        self.card.write(status=status, **({"error": f"{type(error).__name__}: {error}"} if error else {}))
+        if self.wandb is not None:
+            self.wandb.finish(exit_code=0 if status == "done" else 1)
+
+    def _resume(self) -> None:
+        """Takes the record back to the checkpoint: later rows are about to be written again."""
+        if self.place.attempt > 1 or self.place.checkpoint:
+            step = self.place.checkpoint.step if self.place.checkpoint else -1
+            for logger in self.loggers:
+                if hasattr(logger, "resume_at"):
+                    logger.resume_at(step, self.place.attempt)
+
+
+def device_name(device: torch.device) -> str:
+    """Returns the name of the GPU, or of the processor with its threads in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def go_on_command(folder: Path) -> str:
+    """Returns what to type to go on with the run in `folder`."""
+    kept = [word for word in sys.argv[1:] if not word.startswith(("resume=", "hydra.run.dir="))]
+    return shlex.join(["python", "-m", "ftlab", *redact_command(kept), "resume=auto", f"hydra.run.dir={folder}"])
+
+
+def _status(error: BaseException | None) -> Status:
+    if error is None:
+        return "done"
+    return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+
+
+def _names(folder: Path) -> dict[str, Any]:
+    """How the run is called where many runs are shown: by its folder; the jobs of a multirun as a group."""
+    if not HydraConfig.initialized():
+        return {"name": folder.name}
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN:
+        return {"name": folder.name, "job_type": "run"}
+    sweep = Path(hydra.sweep.dir)
+    group = f"{sweep.parent.name}/{sweep.name}"
+    return {"name": hydra.job.override_dirname or folder.name, "group": group, "job_type": "multirun"}
+
+
+def _data(inputs: Inputs) -> dict[str, Any]:
+    splits = {"train": inputs.train, "validation": inputs.validation, "test": inputs.test}
+    return {
+        "sha256": inputs.data_sha256,
+        "layout": inputs.layout,
+        "splits": {
+            name: {
+                "rows": len(rows),
+                "tokens": sum(map(len, rows)),
+                "supervised_tokens": sum(row.targets_count for row in rows),
+                "longest_row_tokens": max(map(len, rows), default=0),
+            }
+            for name, rows in splits.items()
+        },
+    }
