@@ -43,7 +43,7 @@ def text_of(value: Any, name: str) -> str:
         half = f"U+{ord(error.object[error.start]):04X}"
         raise RowFault(f"`{name}` must be Unicode text, but holds half a character ({half}).") from error
     except (TypeError, ValueError, RecursionError) as error:
-        raise RowFault(f"`{name}` must be text or a JSON value, but isn't: {error}.") from error
+        raise RowFault(f"`{name}` must be text or what JSON can hold, but is {repr(value)[:60]}.") from error
     return text
 
 
