@@ -3,7 +3,7 @@
 import copy
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from peft import AdaLoraConfig, PeftConfig, get_peft_model
@@ -14,14 +14,14 @@ from ftlab.method.freeze import FreezeMethod
 from ftlab.method.full import FullMethod
 from ftlab.method.initial import changes_base
 from ftlab.method.loftq import LoftqConfig
+from ftlab.method.method import Method
 from ftlab.problem import Problem
 
 _FOUR_BIT = ("nf4", "fp4")
 
 
 def check_method(
-    target: type,
-    arguments: Mapping[str, Any],
+    chosen: PeftConfig | Method,
     *,
     name: str,
     skeleton: PreTrainedModel,
@@ -31,8 +31,7 @@ def check_method(
     """Finds what would keep the method from being applied to the model.
 
     Args:
-        target: A PEFT config class, or a class of ftlab that is a `Method`.
-        arguments: The target's own keyword arguments, as plain lists and dicts.
+        chosen: The object that the node's `_target_` made; left as it is.
         name: As the user chose it.
         skeleton: The model on the meta device (`ftlab.model.load.build_skeleton`); left as it is.
         quantization: The kind: none, nf4, fp4 or int8.
@@ -41,21 +40,15 @@ def check_method(
     Returns:
         The problems; empty if the method fits.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            method = target(**arguments)
-    except (TypeError, ValueError, ImportError, KeyError) as error:
-        return [Problem("method", f"must fit {target.__name__}, but: {_sentence(error)}", f"See method={name}'s file.")]
-    if isinstance(method, PeftConfig):
-        found = [*_check_start(method, name, quantization, random_weights), *_check_peft(method, skeleton)]
-        return found or list(_try(method, skeleton))
+    if isinstance(chosen, PeftConfig):
+        found = [*_check_start(chosen, name, quantization, random_weights), *_check_peft(chosen, skeleton)]
+        return found or list(_try(chosen, skeleton))
     found = []
-    if isinstance(method, FullMethod) and quantization != "none":
+    if isinstance(chosen, FullMethod) and quantization != "none":
         what = f"must be none with method={name}, but is {quantization}: quantised weights can't be trained."
         found.append(Problem("quantization", what, "Set quantization=none, or method=qlora to train an adapter on it."))
-    if isinstance(method, FreezeMethod):
-        found += _check_freeze(method, skeleton)
+    if isinstance(chosen, FreezeMethod):
+        found += _check_freeze(chosen, skeleton)
     return found
 
 

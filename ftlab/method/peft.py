@@ -13,7 +13,6 @@ out while autocast is on; outside autocast it stays, because the dtypes would no
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import PeftConfig, PeftModel, PeftType, get_peft_model
@@ -25,9 +24,6 @@ from ftlab.method.adalora import AdaLoraSchedule, stretch_schedule
 from ftlab.method.initial import InitialAdapter, changes_base
 from ftlab.method.loftq import LoftqConfig, init_loftq
 from ftlab.method.method import AdapterDtype, cast_trainable
-
-_KEEPS_POSITIONS = (PeftType.PREFIX_TUNING,)
-"""Prompt methods that put nothing into the sequence, so that positions and logits keep their places."""
 
 
 class PeftMethod:
@@ -66,7 +62,8 @@ class PeftMethod:
             model: The base, as loaded.
 
         Returns:
-            The PEFT model; in the padded layout it takes the same arguments as the base.
+            The PEFT model. Prompt learning puts virtual tokens in front of each row: give it no `position_ids`, and
+            count positions of logits from the end.
 
         Raises:
             ValueError: The config does not fit the model (`check_method` finds this before loading).
@@ -84,8 +81,6 @@ class PeftMethod:
         if config.peft_type == PeftType.ADALORA:
             self._schedule = AdaLoraSchedule(peft_model)
         _cast_inputs_outside_autocast_only(peft_model)
-        if config.is_prompt_learning:
-            _take_base_arguments(peft_model)
         return peft_model
 
     def save(self, model: nn.Module, folder: Path) -> None:
@@ -96,10 +91,13 @@ class PeftMethod:
             folder: Made if missing.
         """
         assert isinstance(model, PeftModel)
-        if self._initial is None:
-            model.save_pretrained(str(folder))
-        else:
-            self._initial.save_difference(model, folder)
+        with warnings.catch_warnings():
+            if self._schedule is not None:  # a module that lost all its rank is saved empty, and loads
+                warnings.filterwarnings("ignore", message=".*have invalid shape.*")
+            if self._initial is None:
+                model.save_pretrained(str(folder))
+            else:
+                self._initial.save_difference(model, folder)
 
     def extra_loss(self, model: nn.Module) -> Tensor | None:
         """AdaLoRA's orthogonality penalty; None for all others."""
@@ -140,24 +138,3 @@ def _cast_outside_autocast(x: Tensor | None, dtype: torch.dtype) -> Tensor | Non
     if x is None or x.dtype == dtype or torch.is_autocast_enabled(x.device.type):
         return x
     return x.to(dtype)
-
-
-def _take_base_arguments(model: PeftModel) -> None:
-    """Lets a prompt-learning model be called like its base: same `position_ids` and `logits_to_keep`, same logits.
-
-    PEFT puts virtual tokens in front of the row: it refuses positions, and the logits move to the right by as many.
-    """
-    config = model.active_peft_config
-    if config.peft_type in _KEEPS_POSITIONS:
-        return
-
-    def shift(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        kwargs.pop("position_ids", None)
-        keep = kwargs.get("logits_to_keep")
-        if isinstance(keep, Tensor) and keep.dtype == torch.bool:
-            kwargs["logits_to_keep"] = nn.functional.pad(keep, (config.num_virtual_tokens, 0), value=False)
-        elif isinstance(keep, Tensor):
-            kwargs["logits_to_keep"] = keep + config.num_virtual_tokens
-        return args, kwargs
-
-    model.register_forward_pre_hook(shift, with_kwargs=True)
