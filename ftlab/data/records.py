@@ -194,7 +194,7 @@ def _other_format(origin: str, line: str) -> Problem | None:
 
 
 def _csv_problem(origin: str, line: str) -> Problem | None:
-    if line.lstrip()[:1] not in tuple("{[\"'") and any(delimiter in line for delimiter in _DELIMITERS):
+    if line.lstrip()[:1] not in ("{", "[") and any(delimiter in line for delimiter in _DELIMITERS):
         return Problem(origin, "must be JSON, but the file looks like CSV.", "Set data.file_format=csv.")
     return None
 
