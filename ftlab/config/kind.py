@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal, Union
 
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null", Any: "anything"}
 
 
 def matches(value: Any, annotation: Any) -> bool:
@@ -49,9 +49,9 @@ def describe(annotation: Any) -> str:
         return options[0] if len(options) == 1 else f"one of {', '.join(options)}"
     container = origin or annotation
     if container in (list, tuple):
-        return "a list"
+        return f"a list of {describe(arguments[0])}" if container is list and arguments else "a list"
     if container is dict:
-        return "a mapping"
+        return f"a mapping to {describe(arguments[1])}" if len(arguments) == 2 else "a mapping"
     return _NAMES.get(annotation, _name(annotation))
 
 

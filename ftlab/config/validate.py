@@ -71,7 +71,7 @@ def _node(cfg: DictConfig, node: Any, schema: type, prefix: str) -> Iterator[Pro
     for name in node:
         if name not in declared and not issubclass(schema, Component):
             key = f"{prefix}{name}"
-            yield Problem(key, "is not a key.", suggestion(key, _known(cfg, schema, prefix)))
+            yield Problem(key, "is not a key.", suggestion(key, _known(cfg, schema, key)))
     present = set(node.keys())  # `in node` would leave out keys that still have to be given
     for name, entry in declared.items():
         if name in present:
@@ -80,9 +80,11 @@ def _node(cfg: DictConfig, node: Any, schema: type, prefix: str) -> Iterator[Pro
             yield Problem(f"{prefix}{name}", "is missing.", _how_to_give(f"{prefix}{name}", kind.describe(entry.type)))
 
 
-def _known(cfg: DictConfig, schema: type, prefix: str) -> list[str]:
-    siblings = [f"{prefix}{entry.name}" for entry in fields(schema)]
-    return siblings + [key for key in keys(cfg) if not key.startswith(prefix) or not prefix]
+def _known(cfg: DictConfig, schema: type, unknown: str) -> list[str]:
+    """Keys that may have been meant: those of the same node first; nothing of the unknown key itself."""
+    prefix = unknown.rpartition(".")[0]
+    siblings = [f"{prefix}.{entry.name}".lstrip(".") for entry in fields(schema)]
+    return siblings + [key for key in keys(cfg) if key != unknown and not key.startswith(f"{unknown}.")]
 
 
 def _value(cfg: DictConfig, node: DictConfig, entry: Field[Any], prefix: str) -> Iterator[Problem]:
