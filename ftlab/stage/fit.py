@@ -2,12 +2,10 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from torch import nn
 
-from ftlab.callbacks.checkpoint import Checkpoint
 from ftlab.callbacks.checkpoint_folder import best_checkpoint, find_checkpoint
 from ftlab.callbacks.disk import checkpoint_bytes, disk_problem
 from ftlab.data.datamodule import RowsDataModule
@@ -41,21 +39,21 @@ def train(cfg: DictConfig, inputs: Inputs, model: nn.Module, record: Record) -> 
         NonFiniteError: Too many steps with a loss or gradient that is not finite.
         RowTooLargeError: A single row doesn't fit the memory.
     """
-    checkpoints = record.folder / CHECKPOINTS
+    checkpoints = record.place.folder / CHECKPOINTS
     one_bytes = checkpoint_bytes(model.parameters(), state_bytes_per_parameter(inputs.optimizer))
     full = disk_problem(checkpoints, one_checkpoint_bytes=one_bytes, keep=cfg.training.keep_checkpoints)
     raise_all([full] if full else [])
     module = _module(cfg, inputs, model)
     start = record.place.checkpoint
     trainer = build_trainer(
-        folder=record.folder,
+        folder=record.place.folder,
         eval_every_steps=inputs.eval_every_steps,
         max_grad_norm=cfg.training.max_grad_norm,
         accelerator="gpu" if inputs.device.type == "cuda" else "cpu",
         devices=cfg.trainer.devices,
         precision=inputs.precision,
         strategy=StepReducedDDP() if cfg.trainer.devices > 1 else "auto",
-        callbacks=[*record.callbacks.values(), _checkpoint(cfg, inputs, checkpoints)],
+        callbacks=list(record.callbacks.values()),
         loggers=record.loggers,
         progress_bar=False,
     )
@@ -90,21 +88,6 @@ def _rows(cfg: DictConfig, inputs: Inputs, start_step: int) -> RowsDataModule:
         validation_tokens=cfg.training.micro_batch_tokens,
         layout=inputs.layout,
         start_step=start_step,
-    )
-
-
-def _checkpoint(cfg: DictConfig, inputs: Inputs, folder: Path) -> Checkpoint:
-    facts: dict[str, Any] = {
-        "seed": cfg.seed,
-        "total_steps": inputs.total_steps,
-        "data_sha256": inputs.data_sha256,
-    }
-    return Checkpoint(
-        folder=folder,
-        every_steps=inputs.checkpoint_every_steps,
-        eval_every_steps=inputs.eval_every_steps,
-        keep=cfg.training.keep_checkpoints,
-        facts=facts,
     )
 
 

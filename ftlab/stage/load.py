@@ -1,12 +1,18 @@
-"""Loads the base model of a run."""
+"""Loads the base model of a run and makes it trainable."""
+
+from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
+from torch import nn
 from transformers import PreTrainedModel
 
+from ftlab.method.method import trainable_parameters
 from ftlab.model.load import load_model
 from ftlab.quantization.bitsandbytes import quantization_config
-from ftlab.stage.prepare import model_source, plain
+from ftlab.report.card import fingerprint
+from ftlab.stage.prepare import Inputs, model_source, plain
+from ftlab.stage.record import Record
 
 
 def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
@@ -33,3 +39,34 @@ def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
         ),
         seed=cfg.seed,
     )
+
+
+def apply_method(inputs: Inputs, base: PreTrainedModel, record: Record) -> nn.Module:
+    """Makes the base trainable as the method says, and records what of it is.
+
+    Args:
+        inputs: What the run starts from.
+        base: The loaded base; changed in place.
+        record: The run's record.
+
+    Returns:
+        The model to train.
+    """
+    weights_hash = base_fingerprint(Path(base.config._name_or_path))
+    model = inputs.method.apply(base)
+    trained, total = trainable_parameters(model)
+    record.card.write(
+        model={
+            "base": base.config._name_or_path or "random weights",
+            "base_fingerprint": weights_hash,
+            "parameters": total,
+            "trainable_parameters": trained,
+        }
+    )
+    return model
+
+
+def base_fingerprint(folder: Path) -> str | None:
+    """Returns a hash that tells the base's weight files from others; None where they aren't in a folder."""
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    return fingerprint(files) if files else None

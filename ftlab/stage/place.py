@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ftlab.callbacks.checkpoint_folder import Saved, find_checkpoint, require
-from ftlab.problem import Problem, raise_all
+from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import FILE, read_card
 
 CHECKPOINTS = "checkpoints"
@@ -34,12 +34,14 @@ class Place:
         attempt: How many times the run was started, this time included.
         checkpoint: What it goes on from; None = it begins.
         is_done: Whether the run that is to go on has ended well already.
+        val_loss: Then its lowest held-out loss.
     """
 
     folder: Path
     attempt: int
     checkpoint: Saved | None
     is_done: bool = False
+    val_loss: float | None = None
 
 
 def find_place(cfg: DictConfig) -> Place:
@@ -67,21 +69,26 @@ def find_place(cfg: DictConfig) -> Place:
     raise_all(_changed(cfg, card))
     if card is None:
         return Place(folder, attempt=1, checkpoint=None)
-    return Place(folder, card["attempt"] + 1, find_checkpoint(folder / CHECKPOINTS), is_done=card["status"] == "done")
+    if card["status"] == "done":
+        return Place(folder, card["attempt"], None, is_done=True, val_loss=card["metrics"]["val_loss"])
+    return Place(folder, card["attempt"] + 1, find_checkpoint(folder / CHECKPOINTS))
 
 
-def check_rows(place: Place, data_sha256: str) -> list[Problem]:
-    """Finds rows that changed since the checkpoint was saved.
+def check_place(place: Place, data_sha256: str) -> None:
+    """Refuses to go on with rows that changed since the checkpoint was saved.
 
     Args:
         place: Where the run goes on.
         data_sha256: Hash of the encoded rows (`Inputs.data_sha256`).
+
+    Raises:
+        InputError: They have changed.
     """
     before = None if place.checkpoint is None else place.checkpoint.facts.get("data_sha256")
-    if before in (None, data_sha256):
-        return []
-    what = "must be the rows that the run began with, read by the same tokenizer and template, but they have changed."
-    return [Problem("data.path", what, "Put them back, or start a new run with resume=never.")]
+    if before not in (None, data_sha256):
+        what = "must be the rows that the run began with, read by the same tokenizer and template, but has changed."
+        fix = "Put them back, or start a new run with resume=never."
+        raise InputError([Problem("data.path", what, fix)])
 
 
 def _occupied(folder: Path, card: Mapping[str, Any] | None) -> Iterator[Problem]:

@@ -31,6 +31,7 @@ from ftlab.model.load import build_skeleton, embedded_path, load_config
 from ftlab.model.tokenizer import check_vocabulary, load_tokenizer, stop_token_ids
 from ftlab.optimizer.schedule import Schedule, build_schedule
 from ftlab.problem import InputError, Problem, raise_all
+from ftlab.stage.place import Place, check_place, find_place
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Inputs:
     """What a run starts from; nothing of it holds weights.
 
     Attributes:
+        place: The run's folder, and what the run goes on from.
         device: Where the model will be.
         precision: Lightning's name of the arithmetic: `bf16-mixed` or `32-true`.
         tokenizer: With padding token and chat template.
@@ -62,6 +64,7 @@ class Inputs:
         notes: What was decided for the user, one sentence each.
     """
 
+    place: Place
     device: torch.device
     precision: str
     tokenizer: PreTrainedTokenizerBase
@@ -116,6 +119,7 @@ def prepare(cfg: DictConfig) -> Inputs:
     """
     findings = _Findings()
     findings.problems += target.check(cfg)
+    place = findings.attempt(lambda: find_place(cfg))
     findings.problems += check_devices(cfg.trainer.accelerator, cfg.trainer.devices, torch.cuda.device_count())
     device = choose_device(cfg.trainer.accelerator)
     source = model_source(cfg)
@@ -135,8 +139,8 @@ def prepare(cfg: DictConfig) -> Inputs:
             tokenizer, notes = tokenizer_and_notes
             findings.problems += check_vocabulary(tokenizer, skeleton.config.get_text_config().vocab_size)
             encoded = findings.attempt(lambda: _encode(cfg, tokenizer, rows, max_row_tokens))
-            if encoded and not findings.problems:
-                return _inputs(cfg, device, skeleton, tokenizer, rows, encoded, [*rows.notes, *notes])
+            if encoded and place and not findings.problems:
+                return _inputs(cfg, place, device, skeleton, tokenizer, rows, encoded, notes)
     raise_all(findings.problems)
     raise AssertionError("a run without problems has its inputs")
 
@@ -241,6 +245,7 @@ def _generation_config(cfg: DictConfig) -> GenerationConfig | None:
 
 def _inputs(
     cfg: DictConfig,
+    place: Place,
     device: torch.device,
     skeleton: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -255,7 +260,10 @@ def _inputs(
     scheduler = {key: value for key, value in cfg.scheduler.items() if key != "name"}
     method = build_method(cfg.method, total_steps=steps)
     layout, layout_notes = _choose_layout(method, skeleton)
+    data_sha256 = _hash_rows([*encoded.train, *encoded.validation, *encoded.test])
+    check_place(place, data_sha256)
     return Inputs(
+        place=place,
         device=device,
         precision=choose_precision(cfg.trainer.precision, device),
         tokenizer=tokenizer,
@@ -265,7 +273,7 @@ def _inputs(
         train=encoded.train,
         validation=encoded.validation,
         test=encoded.test,
-        data_sha256=_hash_rows([*encoded.train, *encoded.validation, *encoded.test]),
+        data_sha256=data_sha256,
         total_steps=steps,
         eval_every_steps=eval_every,
         checkpoint_every_steps=training.checkpoint_every_steps or eval_every,
@@ -273,7 +281,7 @@ def _inputs(
         layout=layout,
         optimizer=build(cfg.optimizer, "optimizer"),
         schedule=build_schedule(cfg.scheduler.name, total_steps=steps, **scheduler),
-        notes=[*notes, *layout_notes],
+        notes=[*rows.notes, *notes, *layout_notes],
     )
 
 

@@ -1,7 +1,9 @@
 """Records a run: its card, its metrics file and the loggers that mirror it, and how it ended, whatever happens."""
 
+import logging
 import shlex
 import sys
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +23,9 @@ from ftlab.logger.csv import MetricsFile
 from ftlab.logger.secret import redact, redact_command
 from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
-from ftlab.stage.place import Place
 from ftlab.stage.prepare import Inputs, plain
+
+log = logging.getLogger(__name__)
 
 GPU_LOG_STEPS = 10
 """Steps whose values are read from a GPU together: each reading waits for the device."""
@@ -34,18 +37,19 @@ class Record:
     Args:
         cfg: The composed configuration.
         inputs: What the run starts from.
-        place: Its folder, and what it goes on from.
 
     Attributes:
-        place: As given.
+        place: The run's folder, and what it goes on from.
+        started_s: When this start of the run began, seconds since 1970.
         card: The run card.
         metrics: The metrics file.
         loggers: The metrics file and those of the `logger` group.
         callbacks: Those of the `callbacks` group, by name.
     """
 
-    def __init__(self, cfg: DictConfig, inputs: Inputs, place: Place) -> None:
-        self.place = place
+    def __init__(self, cfg: DictConfig, inputs: Inputs) -> None:
+        self.place = place = inputs.place
+        self.started_s = time.time()
         place.folder.mkdir(parents=True, exist_ok=True)
         config = redact(plain(cfg))
         command = ["python", "-m", "ftlab", *redact_command(sys.argv[1:])]
@@ -55,20 +59,13 @@ class Record:
         given = {"folder": place.folder, "offline": cfg.offline, "every_steps": every_steps, **_names(place.folder)}
         mirrors: Mapping[str, Logger] = build_all(cfg.logger, "logger", **given)
         self.loggers: list[Logger] = [self.metrics, *mirrors.values()]
-        self.callbacks: dict[str, Callback] = build_all(
-            cfg.callbacks, "callbacks", folder=place.folder, inputs=inputs, total_steps=inputs.total_steps
-        )
+        self.callbacks: dict[str, Callback] = build_all(cfg.callbacks, "callbacks", **_for_callbacks(cfg, inputs))
         self._resume()
         for logger in mirrors.values():
             logger.log_hyperparams(config)
         self.card.write(
             attempt=place.attempt, device=device_name(inputs.device), data=_data(inputs), notes=inputs.notes
         )
-
-    @property
-    def folder(self) -> Path:
-        """The run folder."""
-        return self.place.folder
 
     @cached_property
     def wandb(self) -> WandbRun | None:
@@ -77,8 +74,8 @@ class Record:
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Gives all loggers the same values outside of training."""
-        for logger in self.loggers:
-            logger.log_metrics(dict(values), step)
+        for mirror in self.loggers:
+            mirror.log_metrics(dict(values), step)
 
     def __enter__(self) -> Self:
         return self
@@ -87,8 +84,8 @@ class Record:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         status = _status(error)
-        for logger in self.loggers:
-            logger.save()
+        for mirror in self.loggers:
+            mirror.save()
         self.card.write(status=status, **({"error": f"{type(error).__name__}: {error}"} if error else {}))
         if self.wandb is not None:
             self.wandb.finish(exit_code=0 if status == "done" else 1)
@@ -131,6 +128,17 @@ def _names(folder: Path) -> dict[str, Any]:
     sweep = Path(hydra.sweep.dir)
     group = f"{sweep.parent.name}/{sweep.name}"
     return {"name": hydra.job.override_dirname or folder.name, "group": group, "job_type": "multirun"}
+
+
+def _for_callbacks(cfg: DictConfig, inputs: Inputs) -> dict[str, Any]:
+    """What a callback's constructor can ask for by name."""
+    return {
+        "folder": inputs.place.folder,
+        "every_steps": inputs.checkpoint_every_steps,
+        "eval_every_steps": inputs.eval_every_steps,
+        "facts": {"seed": cfg.seed, "total_steps": inputs.total_steps, "data_sha256": inputs.data_sha256},
+        "total_steps": inputs.total_steps,
+    }
 
 
 def _data(inputs: Inputs) -> dict[str, Any]:

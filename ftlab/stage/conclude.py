@@ -1,0 +1,188 @@
+"""Ends a run: saves what was trained, writes the results down, and tells the user."""
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from torch import nn
+
+from ftlab import metric
+from ftlab.callbacks.memory import MemoryLog
+from ftlab.callbacks.oom import OomLog
+from ftlab.callbacks.throughput import ThroughputLog
+from ftlab.data.row import Row
+from ftlab.method.method import trainable_parameters
+from ftlab.method.peft import PeftMethod
+from ftlab.report.summary import Comparison, Sample, print_summary
+from ftlab.stage.prepare import Inputs
+from ftlab.stage.record import Record, device_name
+from ftlab.stage.score import Score, held_out_rows, question, reference
+
+ADAPTER, MODEL = "adapter", "model"
+"""Where the result lies in the run folder: an adapter, or a whole model."""
+
+
+def conclude(
+    cfg: DictConfig,
+    inputs: Inputs,
+    record: Record,
+    model: nn.Module,
+    *,
+    base: Score | None,
+    tuned: Score,
+    val_loss: float | None,
+) -> None:
+    """Saves the result and its evidence.
+
+    Args:
+        cfg: The composed configuration.
+        inputs: What the run started from.
+        record: The run's record.
+        model: As trained, with the best weights.
+        base: The base's score, if it was measured.
+        tuned: The tuned model's score.
+        val_loss: The lowest held-out loss during training.
+    """
+    folder = record.place.folder
+    result = folder / (ADAPTER if isinstance(inputs.method, PeftMethod) else MODEL)
+    inputs.method.save(model, result)
+    inputs.tokenizer.save_pretrained(result)
+    values = {**_values(base, of_base=True), **_values(tuned, of_base=False)}
+    if values:
+        record.log(values, inputs.total_steps)
+    if record.wandb is not None and result.name == ADAPTER:
+        record.wandb.log_adapter(result, metadata=values)
+    measured = _measured(record)
+    samples = _samples(cfg, inputs, base, tuned)
+    record.card.write(
+        metrics={**values, "val_loss": val_loss},
+        measured=measured,
+        samples=samples,
+        oom_events=_oom_events(record),
+        files={"result": str(result), "metrics": str(record.metrics.path)},
+        wandb=_wandb(record),
+    )
+    print_summary(
+        Console(),
+        title=f"{cfg.model.name} · {cfg.method.name} · {cfg.data.name}",
+        comparisons=_comparisons(base, tuned),
+        samples=samples,
+        facts=_facts(inputs, record, model, result, measured),
+        next_commands=_next_commands(cfg, record, result),
+    )
+
+
+def _values(score: Score | None, *, of_base: bool) -> dict[str, float]:
+    """A score as metrics."""
+    keys = (
+        (metric.TEST_LOSS_BASE, metric.TEST_PERPLEXITY_BASE, metric.TEST_JSON_RATE_BASE)
+        if of_base
+        else (metric.TEST_LOSS, metric.TEST_PERPLEXITY, metric.TEST_JSON_RATE)
+    )
+    if score is None:
+        return {}
+    held = score.held_out
+    numbers = (held.loss if held else None, held.perplexity if held else None, score.json_rate)
+    return {key: number for key, number in zip(keys, numbers, strict=True) if number is not None}
+
+
+def _comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
+    lines = []
+    if tuned.held_out is not None:
+        before = base.held_out.perplexity if base and base.held_out else None
+        after = tuned.held_out.perplexity
+        name = f"perplexity of the answers ({tuned.held_out.rows} rows, {tuned.held_out.tokens:,} tokens)"
+        lines.append(Comparison(name, _number(before), _number(after), _times(before, after)))
+    if tuned.json_rate is not None:
+        before = base.json_rate if base else None
+        name = f"strict JSON where it is asked for ({tuned.json_answers} answers)"
+        lines.append(Comparison(name, _percent(before), _percent(tuned.json_rate)))
+    return lines
+
+
+def _times(before: float | None, after: float) -> str:
+    if before is None:
+        return ""
+    return f"{before / after:.1f} times lower" if before >= after else f"{after / before:.1f} times higher"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Score) -> list[Sample]:
+    rows: Sequence[Row] = held_out_rows(inputs)[0][: cfg.evaluation.samples]
+    return [
+        Sample(
+            question=question(row),
+            reference=reference(row),
+            base=base.answers[row.id].text if base else "",
+            tuned=tuned.answers[row.id].text,
+        )
+        for row in rows
+    ]
+
+
+def _measured(record: Record) -> dict[str, Any]:
+    """Pace and memory, from the callbacks that the run has."""
+    found: dict[str, Any] = {}
+    for callback in record.callbacks.values():
+        if isinstance(callback, ThroughputLog) and (pace := callback.summary()):
+            found |= {"tokens_per_s": pace.tokens_per_s, "supervised_tokens_per_s": pace.supervised_tokens_per_s}
+            found |= {"step_s": pace.step_s, "measured_steps": pace.steps}
+        if isinstance(callback, MemoryLog):
+            found |= {"peak_bytes": callback.peak_bytes, "peak_reserved_bytes": callback.peak_reserved_bytes}
+    return found
+
+
+def _oom_events(record: Record) -> list[dict[str, int]]:
+    return [
+        event for callback in record.callbacks.values() if isinstance(callback, OomLog) for event in callback.events
+    ]
+
+
+def _wandb(record: Record) -> dict[str, Any]:
+    run = record.wandb
+    return {} if run is None else {"id": run.version, "mode": run.mode, "folder": run.local_folder, "url": run.url}
+
+
+def _facts(
+    inputs: Inputs, record: Record, model: nn.Module, result: Path, measured: Mapping[str, Any]
+) -> dict[str, str]:
+    trained, total = trainable_parameters(model)
+    facts = {"trained": f"{trained:,} of {total:,} parameters ({trained / total:.2%})"}
+    if "tokens_per_s" in measured:
+        pace, supervised = measured["tokens_per_s"], measured["supervised_tokens_per_s"]
+        facts["speed"] = f"{pace:,.0f} tokens/s without padding, {supervised:,.0f} of them supervised"
+    if "peak_bytes" in measured:
+        facts["peak memory"] = f"{measured['peak_bytes'] / 1e9:.2f} GB"
+    facts["device"] = device_name(inputs.device)
+    facts["time"] = f"{inputs.total_steps} steps, {time.time() - record.started_s:.0f} s in all"
+    facts[result.name] = str(result)
+    facts["metrics"] = str(record.metrics.path)
+    facts["run card"] = str(record.card.folder / "run.json")
+    if record.wandb is not None:
+        facts["W&B"] = record.wandb.url or str(record.wandb.local_folder or "not logged")
+    return facts
+
+
+def _next_commands(cfg: DictConfig, record: Record, result: Path) -> dict[str, str]:
+    commands = {}
+    if cfg.data.path is None and cfg.data.hub_id is None:
+        commands["your own rows"] = "python -m ftlab data.path=mine.jsonl"
+        commands["a larger model, on a GPU"] = "python -m ftlab method=qlora model=llama3-8b data.path=mine.jsonl"
+    commands["compare methods"] = "python -m ftlab -m method=full,lora,qlora"
+    if record.wandb is not None and record.wandb.sync_command:
+        commands["upload to W&B"] = record.wandb.sync_command
+    if result.name == ADAPTER:
+        base = shlex.quote(cfg.model.path or "ftlab/model/tiny")
+        commands["use it in Python"] = f'PeftModel.from_pretrained(base, "{result}")  # base: {base}'
+    return commands

@@ -1,0 +1,50 @@
+"""Fine-tunes: the whole path from configuration to adapter, evidence and summary. Each line is a stage."""
+
+import logging
+
+from omegaconf import DictConfig
+
+from ftlab.stage.surroundings import settle
+
+log = logging.getLogger(__name__)
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Trains, and measures base against tuned on held-out rows.
+
+    Args:
+        cfg: The composed configuration.
+
+    Returns:
+        The lowest held-out loss; None without validation rows.
+
+    Raises:
+        InputError: Something in the input can't work; everything that is wrong.
+        KeyboardInterrupt: The run was told to end, and is saved.
+    """
+    settle(offline=cfg.offline)
+
+    from ftlab.callbacks.interrupt import Interrupted
+    from ftlab.stage.conclude import conclude
+    from ftlab.stage.fit import train
+    from ftlab.stage.load import apply_method, load_base
+    from ftlab.stage.prepare import prepare
+    from ftlab.stage.record import Record, go_on_command
+    from ftlab.stage.score import score
+
+    inputs = prepare(cfg)
+    if inputs.place.is_done:
+        log.info("The run in %s is done: there is nothing to go on with.", inputs.place.folder)
+        return inputs.place.val_loss
+    try:
+        with Record(cfg, inputs) as record:
+            base_model = load_base(cfg, inputs.device)
+            base = score(cfg, inputs, base_model) if cfg.evaluation.base else None
+            model = apply_method(inputs, base_model, record)
+            val_loss = train(cfg, inputs, model, record)
+            tuned = score(cfg, inputs, model)
+            conclude(cfg, inputs, record, model, base=base, tuned=tuned, val_loss=val_loss)
+    except Interrupted as interruption:
+        log.info("%s\n  %s", interruption, go_on_command(inputs.place.folder))
+        raise KeyboardInterrupt from interruption
+    return val_loss
