@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tokenizers import Tokenizer, normalizers
+from tokenizers import Tokenizer, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from ftlab.data.chat import Encoder
@@ -349,6 +349,38 @@ def test_question_and_answer_that_cannot_be_told_apart_are_refused() -> None:
         InputError, match="the tokenizer joins the end of the question with the beginning of the answer"
     ):
         Encoder(tokenizer).encode(row("Hello", "\nFine"))
+
+
+def test_answer_that_ends_differently_is_refused() -> None:
+    moody = TEMPLATES["chatml"].replace(
+        "+ '\\n' }}{% endfor %}", "+ ('' if m['content'] == 'Fine' else '\\n') }}{% endfor %}"
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=byte_level("chatml").backend_tokenizer, eos_token="<|im_end|>", chat_template=moody
+    )
+    Encoder(tokenizer).encode(row("Hello", "Well"))
+    with pytest.raises(InputError, match=re.escape("ends answer 1 with 'stant\\nFine<|im_end|>' instead of")) as error:
+        Encoder(tokenizer).encode(row("Hello", "Fine"))
+    assert error.value.problems[0].where == "rows.jsonl:1"
+
+
+def test_row_of_one_token_carries_no_loss_and_is_refused() -> None:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=byte_level("default").backend_tokenizer)
+    with pytest.raises(InputError, match="t:1: the row has no token that carries loss"):
+        Encoder(tokenizer, stop_ids=[1]).encode(Row(0, "t:1", text="a"))
+
+
+def test_tokenizer_that_frames_every_string_frames_no_conversation_twice() -> None:
+    backend = Tokenizer.from_str(byte_level("default").backend_tokenizer.to_str())
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", chat_template=TEMPLATES["default"]
+    )
+    encoded = Encoder(tokenizer).encode(row("Hello", "Fine"))
+    assert tokenizer.decode(encoded.ids) == "<s><|user|>\nHello</s>\n<|assistant|>\nFine</s>\n"
+    assert Encoder(tokenizer).encode(Row(0, "t:1", text="Hello")).ids.tolist().count(0) == 1
 
 
 def test_missing_template_is_refused_with_its_fix() -> None:
