@@ -48,7 +48,7 @@ class OomLog(Callback):
         self.events.append(asdict(event))  # type: ignore[call-overload]
         text = (
             f"Out of memory at step {event.step} (longest row {event.longest_row} tokens, "
-            f"{event.allocated_bytes / 2**30:.2f} GiB in tensors, {event.reserved_bytes / 2**30:.2f} GiB reserved). "
+            f"{event.allocated / 2**30:.2f} GiB in tensors, {event.reserved / 2**30:.2f} GiB reserved). "
             f"The same rows were run again; micro-batches now hold {event.budget_after} tokens "
             f"instead of {event.budget_before}."
         )

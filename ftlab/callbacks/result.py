@@ -30,12 +30,12 @@ class OomEvent(Protocol):
         ...
 
     @property
-    def allocated_bytes(self) -> int:
+    def allocated(self) -> int:
         """Bytes in tensors when memory ran out."""
         ...
 
     @property
-    def reserved_bytes(self) -> int:
+    def reserved(self) -> int:
         """Bytes that the allocator held when memory ran out."""
         ...
 

@@ -147,7 +147,7 @@ class WandbRun(StepLogger):
         self._write(step, self.attempt, values)
 
     @rank_zero_only
-    def log_samples(self, step: int, rows: Sequence[Mapping[str, str]]) -> None:
+    def log_samples(self, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Adds a table to the step's row.
 
         Args:

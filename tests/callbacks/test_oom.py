@@ -1,0 +1,65 @@
+"""A step that ran out of memory is told everywhere, and the run's numbers show it."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftlab import metric
+from ftlab.callbacks.oom import OomLog
+from ftlab.data.row import MicroBatch
+from ftlab.logger.csv import MetricsFile
+from ftlab.logger.wandb import WandbRun
+from ftlab.training.loss import sum_nll
+from tests.callbacks.watched import watch
+from tests.reference.read_wandb import read_offline_run
+
+
+def _fails_above(tokens: int, micro: MicroBatch, model: torch.nn.Module) -> torch.Tensor:
+    if model.training and micro.input_ids.numel() > tokens:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    return sum_nll(model, micro)
+
+
+def test_a_retry_reaches_log_metrics_alert_and_run_card(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run, log = WandbRun(tmp_path), OomLog()
+    with caplog.at_level(logging.WARNING, logger="ftlab"):
+        rows, _, module = watch(
+            tmp_path,
+            [log],
+            loggers=[MetricsFile(tmp_path), run],
+            nll=lambda model, micro: _fails_above(40, micro, model),
+            micro_batch_tokens=64,
+        )
+    run.finish()
+    steps = [row for row in rows if metric.OOM_RETRIES in row]
+    assert {row[metric.OOM_RETRIES] for row in steps} == {len(log.events)} != {0}
+    assert {row[metric.MICRO_BATCH_TOKENS] for row in steps} == {module.runner.micro_batch_tokens}
+    first = log.events[0]
+    assert first["budget_before"] == 64
+    assert first["budget_after"] < 64
+    assert first.keys() == {
+        "step", "longest_row", "budget_before", "budget_after", "allocated", "reserved",
+    }  # fmt: skip
+    told = [record.getMessage() for record in caplog.records if record.name == "ftlab.callbacks.oom"]
+    assert len(told) == len(log.events)
+    assert f"micro-batches now hold {first['budget_after']} tokens instead of 64" in told[0]
+    assert run.local_folder is not None
+    assert read_offline_run(run.local_folder).alerts[0] == ("Out of memory, step repeated", told[0], "WARN")
+
+
+def test_a_run_that_fits_has_no_events(tmp_path: Path) -> None:
+    log = OomLog()
+    rows, _, _ = watch(tmp_path, [log], micro_batch_tokens=64)
+    assert log.events == []
+    assert {row[metric.OOM_RETRIES] for row in rows if metric.OOM_RETRIES in row} == {0}
+
+
+def test_a_resumed_run_goes_on_counting() -> None:
+    before, after = OomLog(), OomLog()
+    before.events.append({"step": 3})
+    after.load_state_dict(before.state_dict())
+    after.events.append({"step": 5})
+    assert [event["step"] for event in after.events] == [3, 5]
+    assert len(before.events) == 1
