@@ -5,7 +5,8 @@ the row. `render` finds the answers in the rendered string; here they become tok
 
 The mask is exact: the ids in front of an answer are the very ids that the model is given when it is used
 (`prompt_ids`). Tokenising the whole string at once usually gives that. Where the tokenizer joins the end of the
-prompt with the beginning of the answer, the string is cut there and the pieces are tokenised one by one.
+prompt with the beginning of the answer, the string is cut there and the pieces are tokenised one by one. (With
+`train_on=assistant` an earlier answer then stands as the model wrote it, not as its text would be read again.)
 """
 
 from collections.abc import Iterable, Sequence
