@@ -29,7 +29,7 @@ class Checkpoint(callbacks.Checkpoint):
     def __init__(
         self,
         *,
-        folder: Path,
+        folder: str | Path,
         every_steps: int,
         eval_every_steps: int,
         keep: int,
@@ -38,7 +38,7 @@ class Checkpoint(callbacks.Checkpoint):
         for name, value in (("checkpoint_every_steps", every_steps), ("keep_checkpoints", keep)):
             if value < 1:
                 raise ValueError(f"`training.{name}` must be at least 1, but is {value}.")
-        self.folder = folder
+        self.folder = Path(folder)
         self._every_steps = every_steps
         self._eval_every_steps = eval_every_steps
         self._keep = keep
@@ -66,8 +66,8 @@ class Checkpoint(callbacks.Checkpoint):
         if trainer.state.fn == TrainerFn.FITTING and trainer.global_step > 0:
             self._end_step(trainer, val_loss=trainer.callback_metrics[metric.VAL_LOSS].item())
 
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Listens no more."""
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listens no more; Lightning's own listener is back, which it takes away after this."""
         self._interrupt.unwatch()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

@@ -127,6 +127,7 @@ def run_toy(
     precision: str = "32-true",
     max_grad_norm: float | None = 1.0,
     eval_every_steps: int = 2,
+    accelerator: str = "cpu",
     devices: int = 1,
     strategy: Strategy | str = "auto",
 ) -> tuple[Recorder, Trainer]:
@@ -134,7 +135,7 @@ def run_toy(
     recorder = Recorder()
     trainer = build_trainer(
         folder=folder,
-        accelerator="cpu",
+        accelerator=accelerator,
         devices=devices,
         strategy=strategy,
         precision=precision,
