@@ -54,7 +54,7 @@ def read_records(file: DataFile, faults: Faults) -> Iterator[Record]:
 
 
 def _lines(path: Path, shown: str, faults: Faults) -> Iterator[tuple[int, str]]:
-    """Numbered lines as UTF-8; a line in another encoding is a fault and comes with replacement characters."""
+    """Numbered lines as UTF-8; a line in another encoding is a fault and comes empty."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
             content = raw.removeprefix(_BOM) if number == 1 else raw
