@@ -46,7 +46,7 @@ def build_all(nodes: DictConfig, key: str, **given: Any) -> dict[str, Any]:
     Args:
         nodes: Name → node.
         key: The group's name.
-        given: What the run can add; each target gets what it takes of it.
+        given: What the run can add; each target gets what it takes of it and its node leaves open (absent or null).
 
     Returns:
         Name → object, in the order of the configuration.
@@ -94,7 +94,7 @@ def build_method(node: DictConfig, *, total_steps: int) -> Any:
 def _taken(node: DictConfig, key: str, given: Mapping[str, Any]) -> dict[str, Any]:
     raise_all(target.check_node(node, key))
     parameters = inspect.signature(target.locate(node["_target_"])).parameters
-    return {name: value for name, value in given.items() if name in parameters}
+    return {name: value for name, value in given.items() if name in parameters and node.get(name) is None}
 
 
 def _missing(plain: Mapping[str, Any], given: Mapping[str, Any], key: str) -> Iterator[Problem]:

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal, Union
 
-_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null", Any: "anything"}
+_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    Any: "anything",
+}
 
 
 def matches(value: Any, annotation: Any) -> bool:

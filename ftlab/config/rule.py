@@ -95,7 +95,7 @@ def _bits_agree(cfg: DictConfig) -> Iterator[Problem]:
 
 def _rows_fit_the_context(cfg: DictConfig) -> Iterator[Problem]:
     longest, context = cfg.training.max_row_tokens, cfg.model.context_tokens
-    if longest is not None and longest > context:
+    if longest is not None and context is not None and longest > context:
         yield Problem(
             "training.max_row_tokens",
             f"must be at most model.context_tokens, which is {context}, but is {longest}.",

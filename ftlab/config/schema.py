@@ -63,7 +63,7 @@ class Model:
     dtype: Dtype
     chat_template: str | None
     shape: dict[str, Any] | None
-    context_tokens: int = number(least=1)
+    context_tokens: int | None = number(least=1)
     lr_multiplier: float = number(above=0)
 
 

@@ -138,7 +138,8 @@ def prepare(cfg: DictConfig) -> Inputs:
         if tokenizer_and_notes and rows:
             tokenizer, notes = tokenizer_and_notes
             findings.problems += check_vocabulary(tokenizer, skeleton.config.get_text_config().vocab_size)
-            encoded = findings.attempt(lambda: _encode(cfg, tokenizer, rows, max_row_tokens))
+            limit = max_row_tokens or getattr(skeleton.config.get_text_config(), "max_position_embeddings", None)
+            encoded = findings.attempt(lambda: _encode(cfg, tokenizer, rows, limit))
             if encoded and place and not findings.problems:
                 return _inputs(cfg, place, device, skeleton, tokenizer, rows, encoded, notes)
     raise_all(findings.problems)
@@ -214,7 +215,7 @@ class _Encoded:
     test: list[EncodedRow]
 
 
-def _encode(cfg: DictConfig, tokenizer: PreTrainedTokenizerBase, rows: Splits, max_row_tokens: int) -> _Encoded:
+def _encode(cfg: DictConfig, tokenizer: PreTrainedTokenizerBase, rows: Splits, max_row_tokens: int | None) -> _Encoded:
     """Encodes all splits at once, so that all their faults are raised at once."""
     stop_ids = stop_token_ids(_generation_config(cfg), tokenizer)
     encoder = Encoder(

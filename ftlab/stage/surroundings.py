@@ -27,7 +27,6 @@ def settle(*, offline: bool) -> None:
 def _quiet_libraries() -> None:
     """Leaves the terminal to ftlab: libraries' own bars and hints for programmers help nobody who fine-tunes."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "0")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     for name in ("httpx", "urllib3", "filelock", "fsspec", "lightning.fabric", "torch.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
