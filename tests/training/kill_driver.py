@@ -1,12 +1,12 @@
-"""A run in a process of its own, which the test kills: `python -m tests.training.kill_driver FOLDER [STEP FILE]`.
+"""A run in a process of its own, which the test kills.
 
-Writes a line to `losses.txt` after each step, and goes on from the newest whole checkpoint. With STEP and FILE it
-kills itself inside the save of that step, once that file is half-written.
+It writes a line to `losses.txt` after each step, and goes on from the newest whole checkpoint.
 """
 
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def kill_inside_save(step: int, name: str) -> None:
     checkpoint_folder.save_file = half(checkpoint_folder.save_file, lambda path: path.parent)
 
 
-def main(folder: Path) -> None:
+def run(folder: Path) -> None:
     """Runs to the end, or as far as it is let."""
     checkpoints = folder / "checkpoints"
     found = checkpoint_folder.find_checkpoint(checkpoints)
@@ -75,11 +75,18 @@ def main(folder: Path) -> None:
     )
 
 
-if __name__ == "__main__":
+def main(folder: Path, inside_save_of: tuple[int, str] | None = None) -> None:
+    """Runs, and ends the process as the command line would.
+
+    Args:
+        folder: The run's folder.
+        inside_save_of: A step and a file of its checkpoint: kills itself once that file is half-written.
+    """
     torch.set_num_threads(1)
-    if len(sys.argv) > 2:
-        kill_inside_save(int(sys.argv[2]), sys.argv[3])
+    warnings.simplefilter("error")
+    if inside_save_of is not None:
+        kill_inside_save(*inside_save_of)
     try:
-        main(Path(sys.argv[1]))
+        run(folder)
     except Interrupted:
         sys.exit(130)

@@ -1,30 +1,33 @@
 """A run killed at any moment, and started again as often as it takes, gives the numbers of one never killed."""
 
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from ftlab.callbacks.checkpoint_folder import find_checkpoint, whole
+from tests.training import kill_driver
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.training.kill_driver"])  # the imports are most of a run's time
 
 
-def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+def _start(folder: Path, *, inside_save_of: tuple[int, str] | None = None) -> BaseProcess:
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-W", "error", "-m", "tests.training.kill_driver", str(folder), *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = PROCESSES.Process(target=kill_driver.main, args=(folder, inside_save_of))
+    process.start()
+    return process
 
 
-def _finish(process: "subprocess.Popen[str]", expected: int) -> None:
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == expected, errors[-3000:]
+def _finish(process: BaseProcess, expected: int) -> None:
+    process.join(timeout=300)
+    assert process.exitcode == expected
 
 
 def _numbers(folder: Path) -> dict[tuple[str, int], str]:
@@ -37,8 +40,8 @@ def _numbers(folder: Path) -> dict[tuple[str, int], str]:
     return numbers
 
 
-def _wait_for_lines(process: "subprocess.Popen[str]", folder: Path, lines: int) -> None:
-    while process.poll() is None and len(_numbers(folder)) < lines:
+def _wait_for_lines(process: BaseProcess, folder: Path, lines: int) -> None:
+    while process.is_alive() and len(_numbers(folder)) < lines:
         time.sleep(0.002)
 
 
@@ -60,7 +63,7 @@ def test_run_killed_at_random_moments_gives_the_same_losses(
         _wait_for_lines(process, folder, len(_numbers(folder)) + dice.randint(3, 15))
         time.sleep(dice.uniform(0, 0.03))
         process.kill()
-        process.communicate()
+        process.join()
     killed = _numbers(folder)
     assert 0 < len(killed) < len(unbroken)
     _finish(_start(folder), 0)
@@ -72,7 +75,7 @@ def test_run_killed_inside_a_save_gives_the_same_losses(
     name: str, unbroken: dict[tuple[str, int], str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    _finish(_start(folder, "12", name), -signal.SIGKILL)
+    _finish(_start(folder, inside_save_of=(12, name)), -signal.SIGKILL)
     assert (folder / "checkpoints" / ".unfinished-step-000012").exists()
     assert find_checkpoint(folder / "checkpoints").step == 10
     _finish(_start(folder), 0)
@@ -85,7 +88,7 @@ def test_terminated_run_saves_and_ends_cleanly(unbroken: dict[tuple[str, int], s
     folder = tmp_path / "run"
     process = _start(folder)
     _wait_for_lines(process, folder, 9)
-    process.send_signal(signal.SIGTERM)
+    process.terminate()
     _finish(process, 130)
     done = max(step for kind, step in _numbers(folder) if kind == "train")
     assert find_checkpoint(folder / "checkpoints").step == done

@@ -154,9 +154,7 @@ def test_gradient_that_is_not_finite_is_left_out_too(tmp_path: Path, caplog: pyt
         def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
             return gradient * float("inf")
 
-    module = toy_module(
-        toy_model(), nll=lambda model, micro: Broken.apply(sum_nll(model, micro)), max_skipped_steps=6
-    )
+    module = toy_module(toy_model(), nll=lambda model, micro: Broken.apply(sum_nll(model, micro)), max_skipped_steps=6)
     run_toy(tmp_path, module)
     assert len(module.skipped.rows) == 6
     assert "its gradient is not finite" in caplog.text
@@ -166,7 +164,7 @@ def test_steps_around_a_skipped_one_go_on(tmp_path: Path) -> None:
     rows = toy_rows(24)  # three steps an epoch, two epochs: the bad row is met twice
     module = toy_module(toy_model(), nll=_poisoned([rows[3]]), max_skipped_steps=2)
     method = module._method
-    recorder, trainer = run_toy(tmp_path, module, rows=rows)
+    _, trainer = run_toy(tmp_path, module, rows=rows)
     assert trainer.global_step == 6
     assert all(3 in skipped for skipped in module.skipped.rows)
     assert len(module.skipped.rows) == 2
@@ -291,7 +289,7 @@ def test_extra_loss_counts_once_a_step_whatever_the_micro_batches(tmp_path: Path
 def test_step_result_counts_tokens_and_names_rows(tmp_path: Path) -> None:
     rows = toy_rows(8)
     module = toy_module(toy_model())
-    recorder, _ = run_toy(tmp_path, module, rows=rows)
+    run_toy(tmp_path, module, rows=rows)
     step = module.last_step
     assert step.tokens == sum(len(row) for row in rows)
     assert step.supervised_tokens == sum(row.targets_count for row in rows)
@@ -315,7 +313,7 @@ def test_frozen_weights_are_not_in_the_state(tmp_path: Path) -> None:
     model = toy_model()
     model.model.embed_tokens.weight.requires_grad = False
     module = toy_module(model)
-    recorder, _ = run_toy(tmp_path, module)
+    run_toy(tmp_path, module)
     assert "model.model.embed_tokens.weight" not in module.state_dict()
     assert torch.equal(model.model.embed_tokens.weight, toy_model().model.embed_tokens.weight)
 

@@ -90,7 +90,9 @@ def test_single_row_that_does_not_fit_ends_with_advice() -> None:
     rows = toy_rows(6)
     longest = max(rows, key=len)
     run = Run(lambda micro: longest.id in micro.row_ids)
-    with pytest.raises(RowTooLargeError, match=rf"longest is row {longest.id} of {len(longest)} tokens.*max_row_tokens"):
+    with pytest.raises(
+        RowTooLargeError, match=rf"longest is row {longest.id} of {len(longest)} tokens.*max_row_tokens"
+    ):
         run.run(rows)
     assert run.weight.grad is None
 
