@@ -46,11 +46,11 @@ class OomLog(Callback):
 
     def _tell(self, trainer: Trainer, event: OomEvent) -> None:
         self.events.append(asdict(event))  # type: ignore[call-overload]
+        memory = f" ({event.allocated / 2**30:.2f} GiB in tensors, {event.reserved / 2**30:.2f} GiB reserved)"
         text = (
-            f"Out of memory at step {event.step} (longest row {event.longest_row} tokens, "
-            f"{event.allocated / 2**30:.2f} GiB in tensors, {event.reserved / 2**30:.2f} GiB reserved). "
-            f"The same rows were run again; micro-batches now hold {event.budget_after} tokens "
-            f"instead of {event.budget_before}."
+            f"Out of memory at step {event.step}{memory if event.reserved else ''}; its longest row has "
+            f"{event.longest_row} tokens. The same rows were run again: micro-batches now hold "
+            f"{event.budget_after} tokens instead of {event.budget_before}."
         )
         _log.warning(text)
         for run in trainer.loggers:

@@ -12,6 +12,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Column
 
 from ftlab import metric
 from ftlab.callbacks.result import StepResult
@@ -36,8 +37,8 @@ class ProgressBar(Callback):
         self._bar: Progress | None = None
         self._recent: deque[tuple[float, int]] = deque(maxlen=RECENT_STEPS)
         self._shown_s = self._start_s = self._step_s = 0.0
-        self._start_step = 0
-        self._loss = self._val_loss = ""
+        self._start_step = self._shown_step = 0
+        self._val_loss = ""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draws the empty bar."""
@@ -65,10 +66,9 @@ class ProgressBar(Callback):
         now_s = time.monotonic()
         step: StepResult = pl_module.last_step  # type: ignore[assignment]
         self._recent.append((now_s - self._step_s, step.tokens))
-        is_edge = trainer.global_step in (self._start_step + 1, trainer.num_training_batches)
-        if is_edge or now_s - self._shown_s >= (self._every_s if self._bar else self._line_every_s):
-            self._loss = f"loss {step.loss.item():.3f}"
-            self._show(trainer)
+        is_first = trainer.global_step == self._start_step + 1
+        if is_first or now_s - self._shown_s >= (self._every_s if self._bar else self._line_every_s):
+            self._show(trainer, step)
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
@@ -81,22 +81,25 @@ class ProgressBar(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the held-out loss."""
         if self._console is not None and metric.VAL_LOSS in trainer.callback_metrics:
-            self._val_loss = f"held-out loss {trainer.callback_metrics[metric.VAL_LOSS].item():.3f}"
-            self._show(trainer)
+            self._val_loss = f"held-out {trainer.callback_metrics[metric.VAL_LOSS].item():.3f}"
+            self._show(trainer, getattr(pl_module, "last_step", None))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leaves the finished bar on the screen."""
+        """Leaves the finished bar on the screen, or the last step's line."""
+        if self._console is not None and self._shown_step < trainer.global_step:
+            self._show(trainer, pl_module.last_step)  # type: ignore[arg-type]
         self._stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Leaves the bar where it stopped, so that the message that follows stands below it."""
         self._stop()
 
-    def _show(self, trainer: Trainer) -> None:
+    def _show(self, trainer: Trainer, step: StepResult | None) -> None:
         assert self._console is not None
-        self._shown_s = time.monotonic()
         done, total = trainer.global_step, int(trainer.num_training_batches)
-        values = "  ".join(part for part in (self._loss, self._val_loss, self._pace(), self._left(done, total)) if part)
+        self._shown_s, self._shown_step = time.monotonic(), done
+        loss = f"loss {step.loss.item():.3f}" if step is not None else ""
+        values = "  ".join(filter(None, (loss, self._val_loss, self._pace(), self._left(done, total))))
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, description="Training", values=values)
         else:
@@ -104,7 +107,7 @@ class ProgressBar(Callback):
 
     def _pace(self) -> str:
         seconds = sum(step_s for step_s, _ in self._recent)
-        return f"{sum(tokens for _, tokens in self._recent) / seconds:,.0f} tokens/s" if seconds else ""
+        return f"{sum(tokens for _, tokens in self._recent) / seconds:,.0f} tok/s" if seconds else ""
 
     def _left(self, done: int, total: int) -> str:
         """Time to the end at the pace since the start, evaluations included."""
@@ -123,8 +126,8 @@ class ProgressBar(Callback):
 def _bar(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=14),
         TaskProgressColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.fields[values]}"),
+        TextColumn("{task.fields[values]}", table_column=Column(no_wrap=True, overflow="crop")),
         console=console,
     )
