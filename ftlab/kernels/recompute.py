@@ -1,0 +1,173 @@
+"""How much of forward is run again in backward, to keep less: an explicit choice, made elsewhere.
+
+Levels, from the fastest to the smallest; gradients are the same in each, bit for bit where the device's products are
+deterministic:
+
+none    nothing is run again
+norms   the norms' outputs are made again from the residual stream (costs two passes over it)
+mlp     the gated MLP's widest tensors are multiplied again, and the norms' outputs (half of a layer's products)
+layers  the first k layers keep only their input; the others follow one of the levels above
+
+The random numbers of dropout are the same in both runs.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ftlab.kernels.norm import norm_forward
+
+ATTRIBUTE = "_ftlab_recompute"
+"""Where a decoder layer finds its own share of the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recompute:
+    """A policy.
+
+    Attributes:
+        norms: Make the norms' outputs again.
+        mlp: Make the MLP's inner tensors again.
+        layers: How many layers, counted from the first, keep only their input; -1 = all.
+    """
+
+    norms: bool = False
+    mlp: bool = False
+    layers: int = 0
+
+
+NONE = Recompute()
+ALL = Recompute(layers=-1)
+
+
+def decoder_layers(model: nn.Module) -> nn.ModuleList:
+    """The decoder layers of a Transformers model, with PEFT around it or not.
+
+    Raises:
+        ValueError: The model has no list of layers where Transformers' decoders have it.
+    """
+    inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+    decoder: Any = inner.get_decoder() if hasattr(inner, "get_decoder") else inner
+    layers = getattr(decoder, "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise ValueError(f"`model` must have decoder layers, but {type(decoder).__name__} has no list `layers`.")
+    return layers
+
+
+def set_recompute(model: nn.Module, policy: Recompute) -> list[str]:
+    """Makes the model follow the policy from the next forward pass on; may be called again with another one.
+
+    Accelerated layers (`accelerate_model`) follow all levels. For others a level above `none` means: their norms and
+    their MLP are checkpointed as modules.
+
+    Args:
+        model: A Transformers model, with PEFT around it or not.
+        policy: The choice.
+
+    Returns:
+        One line for each thing that could not be followed.
+
+    Raises:
+        ValueError: The model has no decoder layers.
+    """
+    layers = decoder_layers(model)
+    whole = len(layers) if policy.layers < 0 else policy.layers
+    notes: list[str] = []
+    for index, layer in enumerate(layers):
+        _release(layer)
+        share = Recompute(policy.norms, policy.mlp, -1 if index < whole else 0)
+        if share != NONE:
+            _apply(layer, share, notes)
+    return sorted(set(notes))
+
+
+def policy_of(layer: nn.Module) -> Recompute:
+    """A layer's share of the policy; `layers` is -1 where the whole layer is run again."""
+    return getattr(layer, ATTRIBUTE, NONE)
+
+
+def run_again(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Runs a function that keeps only its arguments and is run again in backward, with the same random numbers."""
+    return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=True, **kwargs)
+
+
+@contextmanager
+def norm_made_again(
+    out: Tensor, total: Tensor, weight_C: Tensor, eps: float, centred: bool, *, active: bool
+) -> Iterator[None]:
+    """Inside, whoever keeps `out` for backward keeps the way to make it from `total` instead.
+
+    Args:
+        out: The norm of `total`, as `norm_forward` made it.
+        total: The residual stream, which is kept anyway.
+        weight_C: The norm's weight.
+        eps: The norm's.
+        centred: The norm's.
+        active: Nothing happens without.
+    """
+    if not active:
+        yield
+        return
+    place, shape = out.data_ptr(), out.shape
+    source_TC = total.detach().reshape(-1, total.shape[-1])
+
+    def pack(tensor: Tensor) -> Tensor | torch.Size:
+        same = tensor.data_ptr() == place and tensor.numel() == shape.numel() and tensor.is_contiguous()
+        return tensor.shape if same else tensor
+
+    def unpack(kept: Tensor | torch.Size) -> Tensor:
+        if isinstance(kept, Tensor):
+            return kept
+        with torch.no_grad():
+            return norm_forward(source_TC, None, weight_C, eps, centred)[1].view(kept)
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        yield
+
+
+def _apply(layer: nn.Module, share: Recompute, notes: list[str]) -> None:
+    setattr(layer, ATTRIBUTE, share)
+    if getattr(layer, "_ftlab_accelerated", False):
+        return
+    if share.layers:
+        _checkpoint_module(layer)
+        return
+    parts = [(name, child) for name, child in layer.named_children() if _wanted(name, share)]
+    if not parts:
+        notes.append(f"recompute: {type(layer).__name__} has no parts of the names that the level means")
+    for _, child in parts:
+        _checkpoint_module(child)
+
+
+def _wanted(name: str, share: Recompute) -> bool:
+    return (share.mlp and name == "mlp") or ((share.norms or share.mlp) and "norm" in name)
+
+
+def _checkpoint_module(module: nn.Module) -> None:
+    """Lets the module's forward keep only its arguments, while it trains."""
+    inner = module.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled() or kwargs.get("past_key_values") is not None:
+            return inner(*args, **kwargs)
+        return run_again(inner, *args, **kwargs)
+
+    module.forward = forward
+    module._ftlab_inner = inner  # type: ignore[assignment]
+
+
+def _release(layer: nn.Module) -> None:
+    if hasattr(layer, ATTRIBUTE):
+        delattr(layer, ATTRIBUTE)
+    for module in (layer, *layer.children()):
+        inner = module.__dict__.pop("_ftlab_inner", None)
+        if inner is None:
+            continue
+        module.__dict__.pop("forward", None)
+        if getattr(inner, "__func__", None) is not type(module).forward:
+            module.forward = inner
