@@ -37,12 +37,13 @@ def generated(seed: int, count: int) -> Iterator[Document]:
 
 
 def definitions(folder: Path, seed: int) -> Iterator[Document]:
-    """Every WordNet sense once, those that texts use twice more, in a random order."""
+    """One conversation about every WordNet sense, three about those that texts use; the senses in a random order."""
     rng = Random(seed)
-    senses = [sense for sense in sources.synsets(folder) for _ in range(3 if sense.uses else 1)]
+    senses = sources.synsets(folder)
     rng.shuffle(senses)
     for sense in senses:
-        yield sources.definition(sense, rng)
+        for _ in range(3 if sense.uses else 1):
+            yield sources.definition(sense, rng)
 
 
 def passages(folder: Path, seed: int) -> Iterator[Document]:

@@ -24,8 +24,12 @@ CHAT_TEMPLATE = (
 GENERATED_DOCUMENTS = 640_000
 SAMPLED_DOCUMENTS = 40_000
 """Generated documents that the tokenizer is trained on; of the packages' text it sees everything."""
-HELD_OUT = 100
-"""One document of this many is held out, of each source apart."""
+BLOCK = 100
+"""Of each source's documents, taken in blocks of so many, every so manyth block is held out.
+
+Blocks, because the conversations about one WordNet sense follow each other: no sense is on both sides (but for one at
+the border of a block).
+"""
 
 
 def sources(folder: Path, seed: int, documents: int) -> dict[str, Iterable[Document]]:
@@ -88,15 +92,15 @@ def encode(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Document]) ->
     """
     parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     held_out: set[str] = set()
-    seen: set[int] = set()
+    seen: set[str] = set()
     fast = tokenizer.backend_tokenizer
     numbered = enumerate(documents)
     while batch := list(itertools.islice(numbered, 10_000)):
         texts = [document.render() for _, document in batch]
         for (i, _), text, encoding in zip(batch, texts, fast.encode_batch_fast(texts), strict=True):
-            if i % HELD_OUT == 0 and hash(text) not in seen:
+            if i // BLOCK % BLOCK == 0 and text not in seen:
                 held_out.add(text)
-            seen.add(hash(text))
+            seen.add(text)
             if len(encoding) <= CONTEXT_TOKENS:
                 parts[text in held_out].append(np.asarray(encoding.ids, dtype=np.uint16))
     return np.concatenate(parts[0]), np.concatenate(parts[1])
