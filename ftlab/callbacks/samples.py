@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
 
 from ftlab.evaluation.generate import Answer
 from ftlab.logger.wandb import WandbRun
@@ -35,20 +37,20 @@ class SampleAnswers(Callback):
 
     Args:
         folder: The run folder.
-        questions: Which questions; the first `most` of them, the same each time.
-        answer: Answers prompts, given as token ids, with the model as it is.
-        most: How many.
+        questions: Held-out questions; the first `most` of them are asked, the same each time.
+        answer: Answers prompts, given as token ids, with the model that is being trained, and leaves it as it was.
+        most: How many questions.
     """
 
     def __init__(
         self,
         folder: str | Path,
-        questions: Sequence[Question],
-        answer: Callable[[Sequence[Sequence[int]]], Sequence[Answer]],
+        questions: Iterable[Question],
+        answer: Callable[[nn.Module, Sequence[Sequence[int]]], Sequence[Answer]],
         most: int = 3,
     ) -> None:
         self._file = Path(folder) / FILE
-        self._questions = questions[:most]
+        self._questions = list(islice(questions, most))
         self._answer = answer
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,7 +66,8 @@ class SampleAnswers(Callback):
         if trainer.sanity_checking or not trainer.is_global_zero or not self._questions:
             return
         step = trainer.global_step
-        answers = self._answer([question.prompt for question in self._questions])
+        model: nn.Module = pl_module.model  # type: ignore[assignment]
+        answers = self._answer(model, [question.prompt for question in self._questions])
         rows = [
             {
                 "step": step,

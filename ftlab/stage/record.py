@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,12 +18,14 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
 from ftlab.callbacks.interrupt import Interrupted
+from ftlab.callbacks.samples import Question
 from ftlab.config.build import build_all
 from ftlab.logger.csv import MetricsFile
 from ftlab.logger.secret import redact, redact_command
 from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
 from ftlab.stage.prepare import Inputs, plain
+from ftlab.stage.score import answer_prompts, question, reference
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ class Record:
     ) -> None:
         status = _status(error)
         for mirror in self.loggers:
-            mirror.save()
+            mirror.finalize(status)
         self.card.write(status=status, **({"error": f"{type(error).__name__}: {error}"} if error else {}))
         if self.wandb is not None:
             self.wandb.finish(exit_code=0 if status == "done" else 1)
@@ -138,6 +140,10 @@ def _for_callbacks(cfg: DictConfig, inputs: Inputs) -> dict[str, Any]:
         "eval_every_steps": inputs.eval_every_steps,
         "facts": {"seed": cfg.seed, "total_steps": inputs.total_steps, "data_sha256": inputs.data_sha256},
         "total_steps": inputs.total_steps,
+        "questions": (
+            Question(question(row), reference(row), inputs.encoder.prompt_ids(row)) for row in inputs.rows.validation
+        ),
+        "answer": partial(answer_prompts, cfg, inputs),
     }
 
 
