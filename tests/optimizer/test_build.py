@@ -8,6 +8,7 @@ import bitsandbytes as bnb
 import pytest
 import torch
 from torch import nn
+from transformers.optimization import Adafactor
 
 from ftlab.optimizer.build import build_optimizer, state_bytes_per_parameter
 
@@ -19,7 +20,7 @@ def _parameters() -> list[tuple[str, nn.Parameter]]:
 OPTIMIZERS = [
     partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5),
     partial(torch.optim.SGD, lr=0.1, weight_decay=0.5),
-    partial(torch.optim.Adafactor, lr=0.1, weight_decay=0.5),
+    partial(Adafactor, lr=0.1, weight_decay=0.5, scale_parameter=False, relative_step=False, warmup_init=False),
     partial(bnb.optim.AdamW8bit, lr=0.1, weight_decay=0.5),
     partial(bnb.optim.Lion8bit, lr=0.1, weight_decay=0.5),
     partial(bnb.optim.PagedAdamW32bit, lr=0.1, weight_decay=0.5),

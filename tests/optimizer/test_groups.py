@@ -60,7 +60,9 @@ def test_groups_keep_every_trainable_parameter_once() -> None:
 
 
 def test_multiplier_that_names_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="method.lr_multipliers.lora_C: must be part of a trainable parameter's name"):
+    with pytest.raises(
+        InputError, match=r"method\.lr_multipliers.lora_C: must be part of a trainable parameter's name"
+    ):
         _settings(lora_C=2)
 
 

@@ -16,6 +16,7 @@ from ftlab.data.datamodule import RowsDataModule
 from ftlab.data.row import EncodedRow
 from ftlab.optimizer.schedule import build_schedule
 from ftlab.training.module import TrainModule
+from ftlab.training.step import OomEvent
 from ftlab.training.trainer import build_trainer, fit
 
 VOCABULARY = 48
@@ -84,6 +85,7 @@ class Recorder(Callback):
         self.rates: dict[int, float] = {}
         self.rows: dict[int, tuple[int, ...]] = {}
         self.validations: dict[int, float] = {}
+        self.oom_events: list[OomEvent] = []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -93,6 +95,7 @@ class Recorder(Callback):
         self.norms[step] = result.grad_norm.item()
         self.rates[step] = trainer.optimizers[0].param_groups[0]["lr"]
         self.rows[step] = result.row_ids
+        self.oom_events += result.oom_events
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.validations[trainer.global_step] = trainer.callback_metrics[metric.VAL_LOSS].item()
