@@ -15,7 +15,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from ftlab.callbacks.interrupt import Interrupted
 from ftlab.config import compose, explain, secret, validate
 from ftlab.config.folder import CONF_DIR
 from ftlab.config.terminal import show
@@ -39,14 +38,11 @@ def job(cfg: DictConfig) -> float | None:
 
     Raises:
         SystemExit: A single run failed; what is wrong has been shown.
-        KeyboardInterrupt: The run was told to end.
+        KeyboardInterrupt: The run was told to end; this ends a multirun as a whole.
     """
     try:
         raise_all(validate.check(cfg))
         return importlib.import_module(f"ftlab.task.{cfg.task.name}").run(cfg)  # type: ignore[no-any-return]
-    except Interrupted as end:
-        sys.stderr.write(f"{end}\n")
-        raise KeyboardInterrupt from None  # ends a multirun as a whole
     except Exception as error:
         _codes.append(_report(error))
         if HydraConfig.get().mode == RunMode.MULTIRUN:

@@ -1,5 +1,5 @@
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
 import pytest
 
@@ -19,7 +19,7 @@ class Colour(Enum):
         (1, float, True),
         ("1", float, False),
         (None, int | None, True),
-        (None, int | None, True),
+        (None, Union[int, None], True),  # noqa: UP007 (the old form, which libraries still use)
         ("x", int | None, False),
         ("a", Literal["a", "b"], True),
         ("c", Literal["a", "b"], False),
