@@ -1,24 +1,32 @@
 """Trains: puts the pieces into Lightning's hands and takes the best weights back."""
 
 import logging
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 from torch import nn
 
 from ftlab.callbacks.checkpoint_folder import best_checkpoint, find_checkpoint
 from ftlab.callbacks.disk import checkpoint_bytes, disk_problem
+from ftlab.callbacks.samples import Question
+from ftlab.config.build import build_all
 from ftlab.data.datamodule import RowsDataModule
 from ftlab.optimizer.build import state_bytes_per_parameter
 from ftlab.problem import raise_all
 from ftlab.stage.place import CHECKPOINTS
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record
+from ftlab.stage.score import answer, question, reference
 from ftlab.training.module import TrainModule
 from ftlab.training.strategy import StepReducedDDP
 from ftlab.training.trainer import build_trainer, fit, load_weights
 
 log = logging.getLogger(__name__)
+
+MOST_QUESTIONS = 100
+"""Validation rows that callbacks can ask during training."""
 
 
 def train(cfg: DictConfig, inputs: Inputs, model: nn.Module, record: Record) -> float | None:
@@ -44,6 +52,7 @@ def train(cfg: DictConfig, inputs: Inputs, model: nn.Module, record: Record) -> 
     full = disk_problem(checkpoints, one_checkpoint_bytes=one_bytes, keep=cfg.training.keep_checkpoints)
     raise_all([full] if full else [])
     module = _module(cfg, inputs, model)
+    record.callbacks = build_all(cfg.callbacks, "callbacks", **_for_callbacks(cfg, inputs, model))
     start = record.place.checkpoint
     trainer = build_trainer(
         folder=record.place.folder,
@@ -89,6 +98,22 @@ def _rows(cfg: DictConfig, inputs: Inputs, start_step: int) -> RowsDataModule:
         layout=inputs.layout,
         start_step=start_step,
     )
+
+
+def _for_callbacks(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> dict[str, Any]:
+    """What a callback's constructor can ask for by name."""
+    return {
+        "folder": inputs.place.folder,
+        "total_steps": inputs.total_steps,
+        "every_steps": inputs.checkpoint_every_steps,
+        "eval_every_steps": inputs.eval_every_steps,
+        "facts": {"seed": cfg.seed, "total_steps": inputs.total_steps, "data_sha256": inputs.data_sha256},
+        "questions": [
+            Question(text=question(row), reference=reference(row), prompt=inputs.encoder.prompt_ids(row))
+            for row in inputs.rows.validation[:MOST_QUESTIONS]
+        ],
+        "answer": partial(answer, cfg, inputs, model),
+    }
 
 
 def _take_best(module: TrainModule, checkpoints: Path) -> float | None:

@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,14 +18,12 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
 from ftlab.callbacks.interrupt import Interrupted
-from ftlab.callbacks.samples import Question
 from ftlab.config.build import build_all
 from ftlab.logger.csv import MetricsFile
 from ftlab.logger.secret import redact, redact_command
 from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
 from ftlab.stage.prepare import Inputs, plain
-from ftlab.stage.score import answer_prompts, question, reference
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +44,7 @@ class Record:
         card: The run card.
         metrics: The metrics file.
         loggers: The metrics file and those of the `logger` group.
-        callbacks: Those of the `callbacks` group, by name.
+        callbacks: Those of the `callbacks` group by name, once training has begun.
     """
 
     def __init__(self, cfg: DictConfig, inputs: Inputs) -> None:
@@ -57,11 +55,11 @@ class Record:
         command = ["python", "-m", "ftlab", *redact_command(sys.argv[1:])]
         self.card = RunCard(place.folder, command, config)
         every_steps = GPU_LOG_STEPS if inputs.device.type == "cuda" else 1
+        self.callbacks: dict[str, Callback] = {}
         self.metrics = MetricsFile(place.folder, every_steps=every_steps)
         given = {"folder": place.folder, "offline": cfg.offline, "every_steps": every_steps, **_names(place.folder)}
         mirrors: Mapping[str, Logger] = build_all(cfg.logger, "logger", **given)
         self.loggers: list[Logger] = [self.metrics, *mirrors.values()]
-        self.callbacks: dict[str, Callback] = build_all(cfg.callbacks, "callbacks", **_for_callbacks(cfg, inputs))
         self._resume()
         for logger in mirrors.values():
             logger.log_hyperparams(config)
@@ -130,21 +128,6 @@ def _names(folder: Path) -> dict[str, Any]:
     sweep = Path(hydra.sweep.dir)
     group = f"{sweep.parent.name}/{sweep.name}"
     return {"name": hydra.job.override_dirname or folder.name, "group": group, "job_type": "multirun"}
-
-
-def _for_callbacks(cfg: DictConfig, inputs: Inputs) -> dict[str, Any]:
-    """What a callback's constructor can ask for by name."""
-    return {
-        "folder": inputs.place.folder,
-        "every_steps": inputs.checkpoint_every_steps,
-        "eval_every_steps": inputs.eval_every_steps,
-        "facts": {"seed": cfg.seed, "total_steps": inputs.total_steps, "data_sha256": inputs.data_sha256},
-        "total_steps": inputs.total_steps,
-        "questions": (
-            Question(question(row), reference(row), inputs.encoder.prompt_ids(row)) for row in inputs.rows.validation
-        ),
-        "answer": partial(answer_prompts, cfg, inputs),
-    }
 
 
 def _data(inputs: Inputs) -> dict[str, Any]:

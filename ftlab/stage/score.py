@@ -58,7 +58,8 @@ def score(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> Score:
     asked = {row.id: row for row in [*rows[: cfg.evaluation.samples], *json_rows]}
     with _evaluating(model), _precision(inputs):
         measured = _perplexity(cfg, inputs, model, encoded) if encoded else None
-        answers = _answers(cfg, inputs, model, list(asked.values()))
+    prompts = [inputs.encoder.prompt_ids(row) for row in asked.values()]
+    answers = dict(zip(asked, answer(cfg, inputs, model, prompts), strict=True)) if asked else {}
     return Score(
         held_out=measured,
         json_rate=json_rate([answers[row.id].text for row in json_rows]) if json_rows else None,
@@ -119,11 +120,32 @@ def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequenc
     return held_out(batches, nll=nll, device=inputs.device)
 
 
-def _answers(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[Row]) -> dict[int, Answer]:
-    if not rows:
-        return {}
-    answers = answer_prompts(cfg, inputs, model, [inputs.encoder.prompt_ids(row) for row in rows])
-    return {row.id: answer for row, answer in zip(rows, answers, strict=True)}
+def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[Sequence[int]]) -> list[Answer]:
+    """Answers prompts with the model as it is, and leaves it ready to train on.
+
+    Args:
+        cfg: The composed configuration; `evaluation` says how long answers may get.
+        inputs: Tokenizer and stop tokens.
+        model: The base, or the model in training.
+        prompts: Token ids up to where the answer begins.
+
+    Returns:
+        One answer a prompt.
+    """
+    plain_attention(model)
+    try:
+        with _precision(inputs):
+            return generate(
+                model,
+                inputs.tokenizer,
+                prompts,
+                max_new_tokens=cfg.evaluation.max_new_tokens,
+                batch_rows=cfg.evaluation.generate_batch_rows,
+                stop_token_ids=inputs.stop_ids,
+            )
+    finally:
+        if inputs.layout == "packed":
+            packed_attention(model)
 
 
 def _precision(inputs: Inputs) -> torch.autocast:
