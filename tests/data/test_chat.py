@@ -1,13 +1,15 @@
 """Masks against strings that are marked by hand, on templates of every known manner."""
 
 import re
+from importlib.resources import files
 
 import pytest
 from tokenizers import Tokenizer, normalizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ftlab.data.chat import Encoder
 from ftlab.data.row import EncodedRow, Message, Row
+from ftlab.data.source import read_splits
 from ftlab.problem import InputError
 from tests.data.chat_templates import TEMPLATES, byte_level, sentence_piece, stop_ids
 from tests.reference.chat_mask import Segments, expected_mask
@@ -394,6 +396,20 @@ def test_tokenizer_without_any_stop_token_is_refused() -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=byte_level("default").backend_tokenizer)
     with pytest.raises(InputError, match="no end-of-sequence token"):
         Encoder(tokenizer)
+
+
+def test_every_demo_row_is_masked_to_its_answer_with_the_embedded_tokenizer() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(files("ftlab.model") / "tiny", local_files_only=True)
+    encode, splits = Encoder(tokenizer, max_row_tokens=1024), read_splits()
+    rows = [*splits.train, *splits.validation, *splits.test]
+    for example, encoded in zip(rows, encode.encode_all(rows), strict=True):
+        start = int(encoded.supervised.nonzero()[0])
+        assert encoded.ids[:start].tolist() == encode.prompt_ids(example)
+        assert tokenizer.decode(encoded.ids[encoded.supervised]) == example.messages[-1].content + "<|end|>"
+        assert tokenizer.decode(encoded.ids) == (
+            f"<|bos|><|user|>\n{example.messages[0].content}<|end|>\n"
+            f"<|assistant|>\n{example.messages[1].content}<|end|>\n"
+        )
 
 
 def test_every_template_of_this_file_is_used() -> None:
