@@ -4,12 +4,11 @@ In comes what `scripts.tiny_corpus.tokens` wrote; out goes a folder that Transfo
 """
 
 import inspect
-import json
 import lzma
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +24,47 @@ CAUSAL: dict[str, Any] = (
     {"window_size": (-1, 0)} if "window_size" in inspect.signature(varlen_attn).parameters else {"is_causal": True}
 )
 """How this PyTorch's `varlen_attn` is told to be causal: 2.10 had a flag, later ones a window."""
-SHARES = {"generated": 0.80, "definitions": 0.14, "passages": 0.06}
-"""Which part of the training tokens each source gives; a small source is seen more often."""
+SOURCES = ("generated", "definitions", "passages", "broad")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the training, with fresh optimizers, from the saved weights of the part before.
+
+    Attributes:
+        steps: Optimizer steps.
+        learning_rate: Peak rate of both optimizers (Muon's update is scaled to AdamW's size).
+        warmup_steps: Linear rise of the rate.
+        decay: Last part of the phase over which the rate falls linearly to zero.
+        shares: Which part of the tokens each source gives; a small source is seen more often.
+    """
+
+    steps: int
+    learning_rate: float
+    warmup_steps: int
+    decay: float
+    shares: dict[str, float]
+
+
+PHASES = (
+    Phase(7500, 3e-3, 200, 0.4, {"generated": 0.80, "definitions": 0.14, "passages": 0.06}),
+    Phase(1000, 2e-3, 50, 0.9, {"generated": 0.30, "definitions": 0.15, "passages": 0.10, "broad": 0.45}),
+)
+"""First the shape of texts, questions and answers; then a broader language, so that no answer is taken for certain."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the model is trained.
+    """What both phases share.
 
     Attributes:
-        steps: Optimizer steps.
         step_tokens: Tokens per optimizer step.
-        learning_rate: Peak rate of both optimizers (Muon's update is scaled to AdamW's size).
         weight_decay: Decoupled; not applied to norms and embeddings.
-        warmup_steps: Linear rise of the rate.
-        decay: Last part of the run over which the rate falls linearly to zero.
         seed: Of the weights and of the order of documents.
     """
 
-    steps: int = 7500
     step_tokens: int = 131_072
-    learning_rate: float = 3e-3
     weight_decay: float = 0.1
-    warmup_steps: int = 200
-    decay: float = 0.4
     seed: int = 1
 
 
@@ -80,21 +96,21 @@ def read(folder: Path, name: str) -> np.ndarray:
 
 
 class Stream:
-    """The order of documents of the whole run, served in steps of `step_tokens`.
+    """The order of documents of a whole phase, served in steps of `step_tokens`.
 
     Each source's documents are dealt out in shuffled rounds until it has given its share, then all are mixed. A
     document cut by the border of two steps goes on at the start of the next one.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, bos: int, device: torch.device) -> None:
+    def __init__(self, folder: Path, phase: Phase, recipe: Recipe, bos: int, device: torch.device) -> None:
         rng = np.random.default_rng(recipe.seed)
-        arrays = {name: read(folder, name) for name in SHARES}
+        arrays = {name: read(folder, name) for name in phase.shares}
         tokens = np.concatenate(list(arrays.values()))
         chosen, first = [], 0
-        needed = recipe.steps * recipe.step_tokens + 1
+        needed = phase.steps * recipe.step_tokens + 1
         starts = np.flatnonzero(tokens == bos)
         lengths = np.diff(np.append(starts, len(tokens)))
-        for name, share in SHARES.items():
+        for name, share in phase.shares.items():
             count = int((arrays[name] == bos).sum())
             rounds = math.ceil(share * needed / len(arrays[name]))
             order = np.concatenate([first + rng.permutation(count) for _ in range(rounds)])
@@ -164,58 +180,59 @@ def loss_function(model: LlamaForCausalLM) -> Callable[[Tensor, Tensor, Tensor],
     return loss
 
 
-def optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def optimizers(model: nn.Module, phase: Phase, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, AdamW for the embedding and the norms."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     rest = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
     fused = rest[0].is_cuda
     return [
         torch.optim.Muon(
-            matrices, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+            matrices, lr=phase.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
         ),
-        torch.optim.AdamW(rest, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=fused),
+        torch.optim.AdamW(rest, lr=phase.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=fused),
     ]
 
 
-def rate(step: int, recipe: Recipe) -> float:
+def rate(step: int, phase: Phase) -> float:
     """Warm-up, plateau, linear decay to zero: the factor of the peak rate."""
-    return min(1.0, (step + 1) / recipe.warmup_steps, (recipe.steps - step) / (recipe.decay * recipe.steps))
+    return min(1.0, (step + 1) / phase.warmup_steps, (phase.steps - step) / (phase.decay * phase.steps))
 
 
-def train(folder: Path, out: Path, recipe: Recipe) -> dict[str, object]:
-    """Train, save the model in bf16 with its tokenizer, and return what the model card tells."""
+def train(folder: Path, out: Path, phases: Sequence[Phase], recipe: Recipe, start: Path | None) -> None:
+    """Run the phases, from new weights or from those saved in `start`, and save the model in bf16 after each."""
     torch.manual_seed(recipe.seed)
     torch.set_float32_matmul_precision("high")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     ALL_ATTENTION_FUNCTIONS.register("packed", packed_attention)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = LlamaForCausalLM(config(tokenizer)).to(device)
-    model.set_attn_implementation("packed")
-    stream = Stream(folder, recipe, tokenizer.bos_token_id, device)
-    seconds, loss = loop(model, stream, recipe, out, tokenizer)
-    save(model, tokenizer, out)
-    model.to(torch.bfloat16)
-    return {
-        "recipe": asdict(recipe),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "training_seconds": round(seconds, 1),
-        "tokens_per_second": round(recipe.steps * recipe.step_tokens / seconds),
-        "last_training_loss": round(loss, 4),
-        "held_out_perplexity": held_out(model, folder, device),
-    }
+    for phase in phases:
+        if start is None:
+            model = LlamaForCausalLM(config(tokenizer))
+        else:
+            model = LlamaForCausalLM.from_pretrained(start, dtype=torch.float32)
+        model.to(device).set_attn_implementation("packed")
+        stream = Stream(folder, phase, recipe, tokenizer.bos_token_id, device)
+        loop(model, stream, phase, recipe, out, tokenizer)
+        save(model, tokenizer, out)
+        start = out
 
 
 def loop(
-    model: LlamaForCausalLM, stream: Stream, recipe: Recipe, out: Path, tokenizer: PreTrainedTokenizerBase
-) -> tuple[float, float]:
-    """All steps; a copy of the model is saved every fifth of the run. Returns (seconds, last loss)."""
-    parts = optimizers(model, recipe)
+    model: LlamaForCausalLM,
+    stream: Stream,
+    phase: Phase,
+    recipe: Recipe,
+    out: Path,
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    """All steps of a phase; a copy of the model is saved every fifth of it."""
+    parts = optimizers(model, phase, recipe)
     loss_of = loss_function(model)
     step_loss = torch.compile(loss_of, dynamic=False) if stream.device.type == "cuda" else loss_of
-    begin, last = time.perf_counter(), math.nan
-    for step in range(recipe.steps):
+    begin = time.perf_counter()
+    for step in range(phase.steps):
         for group in (group for part in parts for group in part.param_groups):
-            group["lr"] = recipe.learning_rate * rate(step, recipe)
+            group["lr"] = phase.learning_rate * rate(step, phase)
         with torch.autocast(stream.device.type, torch.bfloat16):
             loss = step_loss(*stream.step(step))
         loss.backward()
@@ -223,13 +240,12 @@ def loop(
         for part in parts:
             part.step()
             part.zero_grad(set_to_none=True)
-        if step % 50 == 0 or step == recipe.steps - 1:
+        if step % 50 == 0 or step == phase.steps - 1:
             last, seconds = loss.item(), time.perf_counter() - begin
             speed = (step + 1) * recipe.step_tokens / seconds
             print(f"step {step:5d}  loss {last:.4f}  {seconds:6.1f} s  {speed:,.0f} tokens/s", flush=True)
-        if (step + 1) % max(1, recipe.steps // 5) == 0 and step + 1 < recipe.steps:
+        if (step + 1) % max(1, phase.steps // 5) == 0 and step + 1 < phase.steps:
             save(model, tokenizer, out)
-    return time.perf_counter() - begin, last
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path) -> None:
@@ -247,16 +263,15 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, out: Path)
 
 
 @torch.no_grad()
-def held_out(model: LlamaForCausalLM, folder: Path, device: torch.device) -> dict[str, float]:
-    """Perplexity per token of each source's held-out part, at most 100,000 tokens of it."""
+def held_out(model: LlamaForCausalLM, folder: Path) -> dict[str, float]:
+    """Perplexity per token of each source's held-out part, at most 30,000 tokens of it."""
     found = {}
     bos = model.config.bos_token_id
-    model.set_attn_implementation("sdpa")
-    for name in SHARES:
-        ids = torch.from_numpy(read(folder, f"{name}-held-out")[:100_000].astype(np.int64))
+    for name in SOURCES:
+        ids = torch.from_numpy(read(folder, f"{name}-held-out")[:30_000].astype(np.int64))
         total, count = 0.0, 0
         for document in documents(ids, bos):
-            row = document[None].to(device)
+            row = document[None]
             logits = model(input_ids=row, use_cache=False).logits[0, :-1].float()
             total += F.cross_entropy(logits, row[0, 1:], reduction="sum").item()
             count += row.shape[1] - 1
@@ -272,12 +287,12 @@ def documents(ids: Tensor, bos: int) -> Iterator[Tensor]:
             yield ids[start:end]
 
 
-def samples(folder: Path, prompts: Path) -> list[tuple[str, str]]:
-    """Greedy answers of the saved model to the user turns in a JSON list."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+def samples(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Greedy answers to user turns."""
     answers = []
-    for prompt in json.loads(prompts.read_text("utf-8")):
+    for prompt in prompts:
         ids = tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], add_generation_prompt=True, return_tensors="pt", return_dict=True
         )

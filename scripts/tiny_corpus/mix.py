@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from scripts.tiny_corpus import instructions, knowledge, notices, reading, records, sources
+from scripts.tiny_corpus import fiction, instructions, knowledge, notices, reading, records, sources
 from scripts.tiny_corpus.document import Document
 
 GENERATORS: tuple[tuple[int, Callable[[Random], Document]], ...] = (
@@ -51,3 +51,14 @@ def passages(folder: Path, seed: int) -> Iterator[Document]:
     found = [passage for _, text in sources.books(folder) for passage in sources.passages(text)]
     Random(seed).shuffle(found)
     yield from found
+
+
+def broad(folder: Path, seed: int, count: int) -> Iterator[Document]:
+    """So many questions about invented organisations, then every book as talk."""
+    rng = Random(seed)
+    nouns = sources.things(folder)
+    for _ in range(count):
+        yield fiction.conversation(rng, nouns)
+    talk = [document for _, text in sources.books(folder) for document in sources.replies(text, rng)]
+    rng.shuffle(talk)
+    yield from talk

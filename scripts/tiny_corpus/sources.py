@@ -18,6 +18,11 @@ PASSAGE_CHARACTERS = 2400
 PARTS = ("noun", "verb", "adj", "adv")
 SPECIES = frozenset({"05", "20"})
 """WordNet's files of animals and plants, most of them names that only a biologist knows."""
+PEACEFUL = frozenset({"06", "10", "13", "14", "21"})
+"""WordNet's files of things made, things written or said, food, groups, possessions."""
+WARLIKE = re.compile(
+    r"weapon|gun|bomb|missile|prison|brothel|drug|slave|kill|execut|tortur|war|soldier|military", re.IGNORECASE
+)
 COARSE = re.compile(
     r"offensive|slur|derogat|disparag|vulgar|obscen|profan|slang|ethnic|racial|negro|sexual|coit|genital|penis|vagina|"
     r"copulat|prostitut|whore|homosex|lesbian|rape|nazi|excrement|faec|feces|masturb|erotic|nigg|jew|fag|incest",
@@ -27,7 +32,7 @@ COARSE = re.compile(
 
 @dataclass(frozen=True)
 class Synset:
-    """A WordNet sense: its words, part of speech, gloss, examples, the word above it, how often texts use it."""
+    """A WordNet sense: words, part of speech, gloss, examples, the word above, uses in texts, lexicographer's file."""
 
     words: tuple[str, ...]
     part: str
@@ -35,6 +40,7 @@ class Synset:
     examples: tuple[str, ...]
     above: str
     uses: int
+    file: str
 
 
 def synsets(folder: Path) -> list[Synset]:
@@ -43,7 +49,7 @@ def synsets(folder: Path) -> list[Synset]:
     Source: the format is WordNet's wndb(5WN).
     """
     uses = _uses(folder)
-    raw: dict[tuple[str, str], tuple[str, list[str], str, int]] = {}
+    raw: dict[tuple[str, str], tuple[str, list[str], str, int, str]] = {}
     for part in PARTS:
         for line in (folder / WORDNET / f"data.{part}").read_text("utf-8").splitlines():
             if line.startswith("  "):
@@ -57,7 +63,7 @@ def synsets(folder: Path) -> list[Synset]:
             used = uses.get((PARTS.index(part) + 1, fields[0]), 0)
             wanted = used or fields[1] not in SPECIES
             if wanted or part == "noun":
-                raw[part, fields[0]] = (gloss.strip(), names, above, used if wanted else -1)
+                raw[part, fields[0]] = (gloss.strip(), names, above, used if wanted else -1, fields[1])
     return [
         _synset(part, *entry, raw)
         for (part, _), entry in raw.items()
@@ -76,11 +82,21 @@ def _uses(folder: Path) -> dict[tuple[int, str], int]:
     return found
 
 
-def _synset(part: str, gloss: str, names: list[str], above: str, uses: int, raw: dict) -> Synset:
+def _synset(part: str, gloss: str, names: list[str], above: str, uses: int, file: str, raw: dict) -> Synset:
     examples = tuple(re.findall(r'"([^"]+)"', gloss))
     meaning = re.sub(r"^\([^)]*\)\s*", "", gloss.split('; "')[0].split(': "')[0]).strip().rstrip(";")
     parent = raw[part, above][1][0] if above and (part, above) in raw else ""
-    return Synset(tuple(names), part, meaning, examples, parent, uses)
+    return Synset(tuple(names), part, meaning, examples, parent, uses, file)
+
+
+def things(folder: Path) -> tuple[str, ...]:
+    """Nouns for peaceful things that people make, eat or write, each once."""
+    found = {
+        sense.words[0]: None
+        for sense in synsets(folder)
+        if sense.part == "noun" and sense.file in PEACEFUL and sense.uses and not WARLIKE.search(sense.gloss)
+    }
+    return tuple(found)
 
 
 def definition(sense: Synset, rng: Random) -> Document:
@@ -172,3 +188,23 @@ def _pieces(text: str) -> Iterator[str]:
             yield part + " "
         if parts[-1]:
             yield parts[-1] + "\n\n"
+
+
+def replies(text: str, rng: Random) -> Iterator[Document]:
+    """A book as talk: sentences for the user, those that follow for the assistant; or a passage to be gone on with.
+
+    So the assistant's turns hold any English, not only what the generators write.
+    """
+    sentences = [piece.strip() for piece in re.split(r"(?<=[.!?])\s+", re.sub(r"\s+", " ", text)) if piece]
+    at = 0
+    while at < len(sentences) - 8:
+        sizes = [rng.choice((1, 1, 2)) for _ in range(rng.choice((2, 2, 4)))]
+        turns = []
+        for size in sizes:
+            turns.append(" ".join(sentences[at : at + size]))
+            at += size
+        if rng.random() < 0.3:
+            ask = rng.choice(("Continue the text.", "Go on.", "What comes next?", "Complete this passage."))
+            turns[0] = f"{ask}\n\n{turns[0]}"
+        if max(map(len, turns)) < 1200:
+            yield Document.chat(*turns)

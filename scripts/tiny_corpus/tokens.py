@@ -33,11 +33,12 @@ the border of a block).
 
 
 def sources(folder: Path, seed: int, documents: int) -> dict[str, Iterable[Document]]:
-    """The three sources by name: generated text, WordNet conversations, passages of books."""
+    """The four sources by name: generated text, WordNet conversations, passages of books, broad conversations."""
     return {
         "generated": mix.generated(seed, documents),
         "definitions": mix.definitions(folder, seed),
         "passages": mix.passages(folder, seed),
+        "broad": mix.broad(folder, seed, documents // 3),
     }
 
 
@@ -67,16 +68,21 @@ def train_tokenizer(texts: Iterator[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def build(folder: Path, out: Path, *, seed: int, documents: int) -> None:
+def build(folder: Path, out: Path, *, seed: int, documents: int, only: str | None) -> None:
     """Train the tokenizer and write `<source>.npy.xz` and `<source>-held-out.npy.xz` of token ids, uint16, flat.
 
     A document that does not fit the context is left out, so that every document is whole and begins with `<|bos|>`.
+    `only` names the one source to encode again, with the tokenizer that is there.
     """
     parts = sources(folder, seed, documents)
-    sample = itertools.islice(mix.generated(seed + 1, SAMPLED_DOCUMENTS), min(documents, SAMPLED_DOCUMENTS))
-    rest = itertools.chain(mix.definitions(folder, seed), mix.passages(folder, seed))
-    tokenizer = train_tokenizer(document.render() for document in itertools.chain(sample, rest))
-    tokenizer.save_pretrained(out)
+    if only is None:
+        sample = itertools.islice(mix.generated(seed + 1, SAMPLED_DOCUMENTS), min(documents, SAMPLED_DOCUMENTS))
+        rest = itertools.chain(mix.definitions(folder, seed), mix.passages(folder, seed))
+        tokenizer = train_tokenizer(document.render() for document in itertools.chain(sample, rest))
+        tokenizer.save_pretrained(out)
+    else:
+        parts = {only: parts[only]}
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(out)
     for name, found in parts.items():
         kept, held_out = encode(tokenizer, found)
         for suffix, ids in (("", kept), ("-held-out", held_out)):
