@@ -194,13 +194,8 @@ def _attend_varlen(
     """One kernel for all rows. `window_size=(-1, 0)` is causal; (w, 0) sees w tokens back beside itself."""
     from torch.nn.attention.varlen import varlen_attn
 
-    options: dict[str, Any] = {}
-    if q_THD.shape[1] != k_TKD.shape[1]:
-        if "enable_gqa" in _varlen_parameters():
-            options["enable_gqa"] = True
-        else:
-            groups = q_THD.shape[1] // k_TKD.shape[1]
-            k_TKD, v_TKD = k_TKD.repeat_interleave(groups, dim=1), v_TKD.repeat_interleave(groups, dim=1)
+    # PyTorch 2.11 takes fewer key heads as they are, later versions want to be told.
+    options: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in _varlen_parameters() else {}
     # The same tensor for queries and keys: cuDNN's kernel, the faster one, takes a causal window only then.
     out_THD: Tensor = varlen_attn(  # type: ignore[assignment]
         q_THD,

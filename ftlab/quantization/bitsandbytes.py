@@ -31,7 +31,9 @@ def quantization_config(
             scale a line; `none` leaves the weights as they are.
         double_quantization: Stores the 4-bit scales in 8 bits: 0.37 bits a weight less. Not used by int8.
         compute_dtype: The dtype into which 4-bit weights are unpacked for the product. `auto` is bfloat16 on a GPU
-            that has it, and float32 on a CPU, where unpacking to bfloat16 costs accuracy and saves no time.
+            that has it. On a CPU it is float32, which gives the same numbers on every CPU; where the CPU has
+            AVX512-BF16, bfloat16 made a QLoRA step of a 6-layer model of width 256 a fifth faster (1.22 against
+            1.57 s for 1,200 tokens on one core).
         device: Where the model will be.
 
     Returns:

@@ -272,3 +272,12 @@ def test_loftq_starts_closer_to_the_original_than_plain_rounding(folder: Path) -
 def test_a_start_that_changes_the_base_leaves_step_0_unchanged(name: str, folder: Path) -> None:
     run = Run(name, folder)
     torch.testing.assert_close(run.logits(run.model), run.logits(run.base()), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "rank"), [("pissa", 32), ("olora", 32), ("loftq", 16)])
+def test_a_start_from_the_base_is_saved_as_a_plain_lora(name: str, rank: int, folder: Path, tmp_path: Path) -> None:
+    run = Run(name, folder)
+    run.method.save(run.model, tmp_path)
+    saved = PeftConfig.from_pretrained(tmp_path)
+    assert saved.init_lora_weights is True
+    assert saved.r == rank

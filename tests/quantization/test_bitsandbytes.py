@@ -88,6 +88,7 @@ def test_no_quantization_needs_no_config() -> None:
     assert quantization_config("none") is None
 
 
+@pytest.mark.slow
 def test_importing_peft_through_ftlab_prints_nothing() -> None:
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", "import ftlab.method.peft"]
