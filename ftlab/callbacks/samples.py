@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
 
 from ftlab.evaluation.generate import Answer
 from ftlab.logger.wandb import WandbRun
@@ -46,7 +45,7 @@ class SampleAnswers(Callback):
         self,
         folder: str | Path,
         questions: Iterable[Question],
-        answer: Callable[[nn.Module, Sequence[Sequence[int]]], Sequence[Answer]],
+        answer: Callable[[Sequence[Sequence[int]]], Sequence[Answer]],
         most: int = 3,
     ) -> None:
         self._file = Path(folder) / FILE
@@ -66,8 +65,7 @@ class SampleAnswers(Callback):
         if trainer.sanity_checking or not trainer.is_global_zero or not self._questions:
             return
         step = trainer.global_step
-        model: nn.Module = pl_module.model  # type: ignore[assignment]
-        answers = self._answer(model, [question.prompt for question in self._questions])
+        answers = self._answer([question.prompt for question in self._questions])
         rows = [
             {
                 "step": step,

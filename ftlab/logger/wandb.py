@@ -170,7 +170,9 @@ class WandbRun(StepLogger):
         if self._upload_adapter and (run := self.experiment) is not None:
             with self._never_fatal("store the adapter"):
                 artifact = wandb.Artifact(f"adapter-{self.version}", type="model", metadata=dict(metadata or {}))
-                artifact.add_dir(str(folder), policy="immutable")
+                for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+                    # Not `add_dir`: that prints. Immutable: the file itself is uploaded, not a copy in W&B's cache.
+                    artifact.add_file(str(file), file.relative_to(folder).as_posix(), policy="immutable")
                 run.log_artifact(artifact)
 
     @rank_zero_only

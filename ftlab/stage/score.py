@@ -80,34 +80,6 @@ def reference(row: Row) -> str:
     return row.messages[-1].content if row.messages else row.text[len(row.text) // 2 :]
 
 
-def answer_prompts(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[Sequence[int]]) -> list[Answer]:
-    """Answers prompts, also in the middle of training; leaves the model's mode and attention as training needs them.
-
-    Args:
-        cfg: The composed configuration; `evaluation` says how long and how many at a time.
-        inputs: Tokenizer, stop tokens and layout.
-        model: The base, or the model as trained so far.
-        prompts: Token ids up to where the answer begins.
-
-    Returns:
-        One answer a prompt.
-    """
-    plain_attention(model)
-    try:
-        with _precision(inputs):
-            return generate(
-                model,
-                inputs.tokenizer,
-                prompts,
-                max_new_tokens=cfg.evaluation.max_new_tokens,
-                batch_rows=cfg.evaluation.generate_batch_rows,
-                stop_token_ids=inputs.stop_ids,
-            )
-    finally:
-        if inputs.layout == "packed":
-            packed_attention(model)
-
-
 def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[EncodedRow]) -> HeldOut:
     plan = plan_micro_batches([len(row) for row in rows], cfg.training.micro_batch_tokens, inputs.layout)
     batches = (collate([rows[index] for index in indices], inputs.layout, inputs.pad_id) for indices in plan)

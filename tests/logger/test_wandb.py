@@ -116,7 +116,8 @@ def test_a_resumed_offline_run_is_whole_in_its_newest_folder(tmp_path: Path) -> 
 def test_samples_and_adapter_are_stored(tmp_path: Path) -> None:
     adapter = tmp_path / "adapter"
     adapter.mkdir()
-    (adapter / "adapter_model.safetensors").write_bytes(b"weights")
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(b"weights")
     run = WandbRun(tmp_path)
     run.log_metrics({metric.VAL_LOSS: 1.0}, 4)
     run.log_samples(4, [{"question": "How?", "answer": "So."}, {"question": "你好?", "answer": ""}])
@@ -129,12 +130,10 @@ def test_samples_and_adapter_are_stored(tmp_path: Path) -> None:
     assert run.local_folder is not None
     table = json.loads((run.local_folder / "files" / row["samples.path"]).read_text())
     assert table["data"] == [["How?", "So."], ["你好?", ""]]
-    (artifact,) = found.artifacts
-    assert (artifact.type, [entry.path for entry in artifact.manifest.contents]) == (
-        "model",
-        ["adapter_model.safetensors"],
-    )
-    assert [entry.local_path for entry in artifact.manifest.contents] == [str(adapter / "adapter_model.safetensors")]
+    (artifact,) = (artifact for artifact in found.artifacts if artifact.type == "model")  # the table is another
+    (entry,) = artifact.manifest.contents
+    assert (entry.path, entry.local_path) == (weights.name, str(weights))
+    assert json.loads(artifact.metadata) == {"rank": 16}
 
 
 def test_the_adapter_is_not_stored_where_the_user_says_so(tmp_path: Path) -> None:
@@ -151,6 +150,8 @@ def test_offline_is_said_in_one_line_with_the_command_to_upload(
     with caplog.at_level(logging.INFO, logger="ftlab"):
         run = WandbRun(tmp_path, offline=True)
         _log([run], range(3))
+        run.log_samples(3, [{"answer": "So."}])
+        run.log_adapter(Path(__file__).parent)
         run.finish()
     (line,) = _said(caplog)
     assert line == f"W&B is offline (offline=true). Upload the run with: wandb sync {run.local_folder}"
