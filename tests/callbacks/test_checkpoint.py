@@ -176,7 +176,9 @@ def test_signal_ends_the_run_after_a_saved_step(
     unbroken = _run(tmp_path / "unbroken", _module())
     with pytest.raises(Interrupted, match=rf"Ended by {number.name} after step {max(step, 1)}") as caught:
         _run(tmp_path / "run", _module(), Break(step, number, in_validation=in_validation))
-    assert caught.value.step == find_checkpoint(tmp_path / "run" / "checkpoints").step == max(step, 1)
+    found = find_checkpoint(tmp_path / "run" / "checkpoints")
+    assert caught.value.step == found.step == max(step, 1)
+    assert (found.val_loss is not None) == (found.step % EVAL == 0)  # a step that is validated is, before it ends
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
     resumed = _run(tmp_path / "run", _module())
     assert resumed.losses == {at: loss for at, loss in unbroken.losses.items() if at > max(step, 1)}
