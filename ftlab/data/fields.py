@@ -4,7 +4,7 @@ Advice only; what a row must hold is `schema`'s.
 """
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 _SYNONYMS = {
     "instruction": ("question", "prompt", "query", "user", "request", "ask", "problem", "title", "input", "text"),
@@ -25,7 +25,7 @@ _TELLTALE = {
 """The fields by which a format is known."""
 
 
-def advise(missing: Sequence[str], found: Collection[str], row_format: str) -> str:
+def advise(missing: Sequence[str], found: Sequence[str], row_format: str) -> str:
     """What to type when fields are missing.
 
     >>> advise(["output"], ["answer", "id"], "alpaca")
@@ -39,18 +39,16 @@ def advise(missing: Sequence[str], found: Collection[str], row_format: str) -> s
         row_format: The format that was asked for.
 
     Returns:
-        A sentence; empty where nothing fits.
+        A sentence.
     """
     for other, fields in _TELLTALE.items():
         if other != row_format and fields <= set(found):
             return f"These look like {other} rows: set data={other}."
-    free = list(found)
     settings = []
     for field in missing:
-        name = _closest(field, free)
+        name = _closest(field, found)
         if name is None:
             return f"Name the fields that hold them: data.columns.{missing[0]}=<your field's name>."
-        free = [other for other in free if other != name]
         settings.append(f"data.columns.{field}={name}")
     return f"Set {' '.join(settings)}."
 
