@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from ftlab.data.datamodule import StepBatches
 from ftlab.optimizer.schedule import build_schedule
+from ftlab.quantization.bitsandbytes import keep_quantised_weights
 from tests.reference.nll import train
 from tests.training.toy import run_toy, toy_model, toy_module, toy_rows
 
@@ -44,6 +45,7 @@ def _qlora(folder: Path) -> nn.Module:
         bnb_4bit_compute_dtype=torch.float32,
     )
     base = AutoModelForCausalLM.from_pretrained(folder, quantization_config=quantization, dtype=torch.float32)
+    keep_quantised_weights(base)
     for parameter in base.parameters():
         parameter.requires_grad = False
     return _with_lora(base)
