@@ -146,6 +146,12 @@ def test_help_reads_well_and_lists_every_group(tmp_path: Path) -> None:
         assert f"\n  {group} " in done.stdout
 
 
+def test_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
+    pipeline = f"{sys.executable} -u -m ftlab --help | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", pipeline], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("flags", [["--help"], ["--cfg", "job"]])
 def test_looking_is_quick_and_imports_nothing_heavy(flags: list[str], tmp_path: Path) -> None:
     code = (

@@ -1,5 +1,8 @@
 """Composes the shipped configuration in the test's own process."""
 
+from copy import deepcopy
+from functools import cache
+
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
@@ -8,10 +11,15 @@ from ftlab.config.folder import CONF_DIR
 
 def composed(*overrides: str) -> DictConfig:
     """What `python -m ftlab <overrides>` composes, without Hydra's own node."""
-    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+    return deepcopy(_composed(overrides))
 
 
 def choices(group: str) -> list[str]:
     """The names of a group's files."""
     return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
+    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+        return compose("config", overrides=list(overrides))

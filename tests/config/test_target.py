@@ -27,6 +27,7 @@ def faults(node: dict[str, Any]) -> list[str]:
         "ftlab.problem.dataclass",
         "ftlab.config.build.instantiate",
         "ftlab.config.target.importlib",
+        "ftlab.config.compose.Path",
         "ftlab.app.main",
         "ftlab",
         "ftlabx.Evil",
