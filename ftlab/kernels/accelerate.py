@@ -15,6 +15,7 @@ from torch import nn
 from ftlab.kernels import blocks
 from ftlab.kernels.adapter import Adapter, obstacle
 from ftlab.kernels.blocks import NormSpec
+from ftlab.kernels.fp8 import Fp8Linear, Fp8Stack
 from ftlab.kernels.frozen import DenseStack, Nf4Stack, Stack, stack_obstacle
 from ftlab.kernels.linear import Linears
 from ftlab.kernels.mlp import Mlp
@@ -127,10 +128,8 @@ class _Builder:
 
     def _stack(self, bases: list[Any], ranks: int) -> Stack:
         four_bits = type(bases[0]).__name__ == "Linear4bit"
-        if self._arithmetic == "fp8":
-            from ftlab.kernels.fp8 import fp8_stack
-
-            return fp8_stack(bases, ranks)
+        if self._arithmetic == "fp8" or isinstance(bases[0], Fp8Linear):
+            return Fp8Stack(bases, ranks)
         if not four_bits:
             dense = DenseStack(bases, ranks)
             self._undo.append(dense.release)

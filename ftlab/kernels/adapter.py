@@ -56,7 +56,7 @@ def obstacle(layer: nn.Module) -> str | None:
     """Says why a layer can't be fused; None if it can."""
     base = getattr(layer, "base_layer", layer)
     kind = f"{type(base).__module__.split('.')[0]}.{type(base).__name__}"
-    if kind not in ("torch.Linear", "bitsandbytes.Linear4bit"):
+    if kind not in ("torch.Linear", "bitsandbytes.Linear4bit", "ftlab.Fp8Linear"):
         return f"the base layer is a {kind}"
     if base.weight.requires_grad or (base.bias is not None and base.bias.requires_grad):
         return "the base layer is trained"

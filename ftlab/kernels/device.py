@@ -1,4 +1,4 @@
-"""Where a kernel runs: Triton for tensors on a CUDA device that has it, plain PyTorch for all others."""
+"""Where a product or kernel runs, and in which dtype: Triton on CUDA devices that have it, PyTorch on all others."""
 
 import importlib.util
 from functools import cache
@@ -16,6 +16,13 @@ def keeps_dtype(tensor: Tensor) -> bool:
     """Whether products with this tensor run in its own dtype: autocast is off, or casts to that very dtype."""
     device = tensor.device.type
     return not torch.is_autocast_enabled(device) or torch.get_autocast_dtype(device) == tensor.dtype
+
+
+def product_f32(left: Tensor, right: Tensor) -> Tensor:
+    """Left · right; 16-bit factors on CUDA give the float32 sums that the tensor cores have anyway."""
+    if left.is_cuda and left.dtype in (torch.bfloat16, torch.float16) and right.shape[1]:
+        return torch.mm(left, right, out_dtype=torch.float32)
+    return left @ right
 
 
 @cache

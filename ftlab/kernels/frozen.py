@@ -8,6 +8,7 @@ Shape letters: T tokens, I inputs, O outputs of all layers, R ranks of all adapt
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +18,21 @@ from ftlab.kernels.nf4 import dequantize_into
 
 _LINE = 64
 """Lines of widened tensors begin at multiples of this many elements: 128 bytes in 16 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Outputs of a stack, or their gradients, and beside them their projection on the adapters.
+
+    Attributes:
+        outputs: [T, O].
+        projected: [T, R].
+        whole: What holds both where they lie side by side in one tensor; the outputs where they don't.
+    """
+
+    outputs: Tensor
+    projected: Tensor
+    whole: Tensor
 
 
 class Stack(ABC):
@@ -51,14 +67,19 @@ class Stack(ABC):
         """The product dy W [T, I]."""
 
     @abstractmethod
-    def back_with(self, wide: Tensor, a_RI: Tensor) -> Tensor:
-        """The sum dy W + dp A [T, I], from dy and dp side by side [T, O + R]."""
+    def back_with(self, room: Room, a_RI: Tensor) -> Tensor:
+        """The sum dy W + q A [T, I], from dy and q in a room."""
 
-    def widened(self, x_TI: Tensor) -> Tensor:
-        """An empty [T, O + R]: room for outputs or their gradients, and beside them for their projection."""
+    def room(self, like: Tensor) -> Room:
+        """An empty room for as many tokens as `like` [T, …] has."""
         columns = self.outputs + self.ranks
         line = -(-columns // _LINE) * _LINE if self.ranks else columns
-        return x_TI.new_empty(x_TI.shape[0], line)[:, :columns]
+        return self.room_in(like.new_empty(like.shape[0], line))
+
+    def room_in(self, whole: Tensor) -> Room:
+        """The room that `whole` of another one holds."""
+        columns = self.outputs + self.ranks
+        return Room(whole[:, : self.outputs], whole[:, self.outputs : columns], whole)
 
     def _multiply(self, x_TI: Tensor, weights_OI: Tensor, out_TO: Tensor) -> None:
         if self.bias_O is None:
@@ -106,10 +127,10 @@ class DenseStack(Stack):
         """The product dy W [T, I]."""
         return dy_TO @ self._storage[: self.outputs]
 
-    def back_with(self, wide: Tensor, a_RI: Tensor) -> Tensor:
+    def back_with(self, room: Room, a_RI: Tensor) -> Tensor:
         """One product with A below W."""
         self._storage[self.outputs :] = a_RI
-        return wide @ self._storage
+        return room.whole[:, : self.outputs + self.ranks] @ self._storage
 
     def release(self) -> None:
         """Gives each layer a weight of its own again."""
@@ -142,11 +163,11 @@ class Nf4Stack(Stack):
         """The product dy W [T, I]."""
         return dy_TO @ self.unpacked(dy_TO)
 
-    def back_with(self, wide: Tensor, a_RI: Tensor) -> Tensor:
+    def back_with(self, room: Room, a_RI: Tensor) -> Tensor:
         """One product with A below W."""
-        weights = self.unpacked(wide, self.ranks)
+        weights = self.unpacked(room.whole, self.ranks)
         weights[self.outputs :] = a_RI
-        return wide @ weights
+        return room.whole[:, : self.outputs + self.ranks] @ weights
 
     def unpacked(self, like: Tensor, more: int = 0) -> Tensor:
         """W [O + more, I] in the dtype of `like`; the last lines are empty."""

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ftlab.kernels import rope
 from ftlab.kernels.adapter import Adapter
-from ftlab.kernels.device import keeps_dtype
-from ftlab.kernels.frozen import Stack
+from ftlab.kernels.device import keeps_dtype, product_f32
+from ftlab.kernels.frozen import Room, Stack
 
 Masks = list[Tensor | None]
 """What each adapter's dropout kept, scaled; None where nothing was dropped."""
@@ -48,14 +48,12 @@ class Linears:
     def cast(self, weights: Sequence[Tensor], like: Tensor) -> tuple[Tensor, list[Tensor]]:
         """All A [R, I] in one tensor and each B [out, r], in the dtype of `like`; r = 0 where no adapter is."""
         a_RI = like.new_empty(sum(self.ranks), self.stack.inputs)
-        parts, given = list(a_RI.split(self.ranks)), iter(weights)
-        b_each = []
-        for rank, width, part in zip(self.ranks, self.stack.widths, parts, strict=True):
-            if rank:
-                part.copy_(next(given))
-                b_each.append(next(given).to(like.dtype))
-            else:
-                b_each.append(like.new_empty(width, 0))
+        b_each = [like.new_empty(width, rank) for width, rank in zip(self.stack.widths, self.ranks, strict=True)]
+        targets = [
+            tensor for pair in zip(a_RI.split(self.ranks), b_each, strict=True) for tensor in pair if tensor.numel()
+        ]
+        if targets:
+            torch._foreach_copy_(targets, list(weights))  # one launch for all of them
         return a_RI, b_each
 
     def project(self, x_TI: Tensor, a_RI: Tensor, masks: Masks) -> Tensor:
@@ -135,21 +133,18 @@ class _Lora(torch.autograd.Function):
         x_TI, p_TR, a_RI, *b_each = ctx.saved_tensors
         linears: Linears = ctx.linears
         stack = linears.stack
-        wide = stack.widened(x_TI) if ctx.tables is not None else None
-        if wide is not None:
-            dy_TO = wide[:, : stack.outputs]
+        room = stack.room(x_TI) if ctx.tables is not None else None
+        dy_TO = grads[0] if room is None else room.outputs
+        q_TR = torch.empty_like(p_TR) if room is None else room.projected
+        if room is not None:
             rope.rotate(grads, dy_TO.split(stack.widths, 1), *ctx.tables, -1.0)  # type: ignore[arg-type]
-            q_TR = wide[:, stack.outputs :]
-        else:
-            dy_TO = grads[0]
-            q_TR = torch.empty_like(p_TR)
         linears.project_back(dy_TO, b_each, q_TR)
         grad_b = [
             product_f32(dy.t(), p)
             for dy, p in zip(dy_TO.split(stack.widths, 1), p_TR.split(linears.ranks, 1), strict=True)
         ]
         grad_a = _grad_a(x_TI, q_TR, linears.ranks, ctx.masks)
-        dx_TI = _input_gradient(linears, wide, dy_TO, q_TR, a_RI, ctx.masks) if ctx.needs_input_grad[0] else None
+        dx_TI = _input_gradient(linears, room, dy_TO, q_TR, a_RI, ctx.masks) if ctx.needs_input_grad[0] else None
         return dx_TI, None, None, None, *linears.gradients(grad_a, grad_b)
 
 
@@ -183,18 +178,11 @@ def lora_attention_inputs(
     )
 
 
-def product_f32(left: Tensor, right: Tensor) -> Tensor:
-    """Left · right; 16-bit factors on CUDA give the float32 sums that the tensor cores have anyway."""
-    if left.is_cuda and left.dtype in (torch.bfloat16, torch.float16) and right.shape[1]:
-        return torch.mm(left, right, out_dtype=torch.float32)
-    return left @ right
-
-
 def _input_gradient(
-    linears: Linears, wide: Tensor | None, dy_TO: Tensor, q_TR: Tensor, a_RI: Tensor, masks: Masks
+    linears: Linears, room: Room | None, dy_TO: Tensor, q_TR: Tensor, a_RI: Tensor, masks: Masks
 ) -> Tensor:
-    if wide is not None and not any(mask is not None for mask in masks):
-        return linears.stack.back_with(wide, a_RI)
+    if room is not None and not any(mask is not None for mask in masks):
+        return linears.stack.back_with(room, a_RI)
     dx_TI = linears.stack.back(dy_TO)
     parts = zip(linears.ranks, q_TR.split(linears.ranks, 1), a_RI.split(linears.ranks), masks, strict=True)
     for rank, q, a, mask in parts:

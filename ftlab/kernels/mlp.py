@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ftlab.kernels.device import product_f32
 from ftlab.kernels.gated import gated_backward, gated_forward
-from ftlab.kernels.linear import Linears, product_f32
+from ftlab.kernels.linear import Linears
 
 
 class Mlp:
@@ -48,8 +49,8 @@ class _Mlp(torch.autograd.Function):
         split = 2 * sum(rank > 0 for rank in mlp.gate_up.ranks)
         a_RI, (gate_b, up_b) = mlp.gate_up.cast(weights[:split], x_TI)
         down_a, (down_b,) = mlp.down.cast(weights[split:], x_TI)
-        wide = mlp.gate_up.stack.widened(x_TI)
-        gate_up = wide[:, : mlp.gate_up.stack.outputs]
+        room = mlp.gate_up.stack.room(x_TI)
+        gate_up = room.outputs
         mlp.gate_up.stack.product(x_TI, gate_up)
         p_TR = mlp.gate_up.project(x_TI, a_RI, [None, None]) if a_RI.shape[0] else x_TI.new_empty(x_TI.shape[0], 0)
         hidden_TF = gated_forward(gate_up, p_TR, gate_b, up_b, mlp.tanh)
@@ -59,7 +60,8 @@ class _Mlp(torch.autograd.Function):
         if down_a.shape[0]:
             out_TI.addmm_(h_TR, down_b.t())
         ctx.mlp, ctx.spent = mlp, False
-        ctx.save_for_backward(x_TI, None if mlp.recompute else wide, p_TR, h_TR, a_RI, gate_b, up_b, down_a, down_b)
+        whole = None if mlp.recompute else room.whole
+        ctx.save_for_backward(x_TI, whole, p_TR, h_TR, a_RI, gate_b, up_b, down_a, down_b)
         return out_TI
 
     @staticmethod
@@ -67,22 +69,21 @@ class _Mlp(torch.autograd.Function):
         mlp: Mlp = ctx.mlp
         if ctx.spent:
             raise RuntimeError("The fused MLP writes over what it kept: run backward once, without retain_graph.")
-        x_TI, wide, p_TR, h_TR, a_RI, gate_b, up_b, down_a, down_b = ctx.saved_tensors
-        ctx.spent = wide is not None
-        stack, outputs = mlp.gate_up.stack, mlp.gate_up.stack.outputs
-        if wide is None:
-            wide = stack.widened(x_TI)
-            stack.product(x_TI, wide[:, :outputs])
+        x_TI, whole, p_TR, h_TR, a_RI, gate_b, up_b, down_a, down_b = ctx.saved_tensors
+        stack = mlp.gate_up.stack
+        room = stack.room(x_TI) if whole is None else stack.room_in(whole)
+        if whole is None:
+            stack.product(x_TI, room.outputs)
+        ctx.spent = whole is not None
         q_down_TR = x_TI.new_empty(dy_TI.shape[0], down_a.shape[0])
         mlp.down.project_back(dy_TI, [down_b], q_down_TR)
         grad_down_b = product_f32(dy_TI.t(), h_TR)
-        gate_up, q_TR = wide[:, :outputs], wide[:, outputs:]
         grad_gate_b, grad_up_b, grad_down_a = gated_backward(
-            mlp.down.stack.back(dy_TI), gate_up, p_TR, gate_b, up_b, q_down_TR, down_a, mlp.tanh
+            mlp.down.stack.back(dy_TI), room.outputs, p_TR, gate_b, up_b, q_down_TR, down_a, mlp.tanh
         )
-        mlp.gate_up.project_back(gate_up, [gate_b, up_b], q_TR)
-        grad_a = product_f32(q_TR.t(), x_TI)
-        dx_TI = stack.back_with(wide, a_RI) if ctx.needs_input_grad[0] else None
+        mlp.gate_up.project_back(room.outputs, [gate_b, up_b], room.projected)
+        grad_a = product_f32(room.projected.t(), x_TI)
+        dx_TI = stack.back_with(room, a_RI) if ctx.needs_input_grad[0] else None
         grads = mlp.gate_up.gradients(grad_a, [grad_gate_b, grad_up_b])
         return dx_TI, None, *grads, *mlp.down.gradients(grad_down_a, [grad_down_b])
 

@@ -22,12 +22,17 @@ def dequantize_into(out_OI: Tensor, weight: Any) -> None:
     if uses_triton(weight) and state.quant_type == "nf4":
         from ftlab.kernels.gpu.nf4 import dequantize
 
-        nested = (
-            (state.state2.code, state.state2.absmax, state.offset, state.state2.blocksize) if state.nested else None
-        )
-        dequantize(weight.data, state.code, state.absmax, nested, out_OI)
+        dequantize(*quantization_of(weight), out_OI)
         return
     out_OI.copy_(_by_bitsandbytes(weight, out_OI.dtype))
+
+
+def quantization_of(weight: Any) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor, Tensor, int] | None]:
+    """Bytes, values of the codes, scales of 64 weights, and what double quantization adds (`gpu.nf4`)."""
+    state = weight.quant_state
+    second = state.state2
+    nested = (second.code, second.absmax, state.offset, second.blocksize) if state.nested else None
+    return weight.data, state.code, state.absmax, nested
 
 
 def _by_bitsandbytes(weight: Any, dtype: torch.dtype) -> Tensor:

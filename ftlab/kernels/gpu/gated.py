@@ -10,8 +10,18 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ftlab.kernels.device import product_f32
+
 FUSED_RANK = 32
 """Up to this rank the backward pass also accumulates the adapters' gradients in registers."""
+
+Tile = tuple[int, int, int, int]
+"""Tokens and columns of a tile, warps, and stages of loads in flight."""
+
+FORWARD: Tile = (32, 64, 4, 1)
+BACKWARD: Tile = (32, 64, 4, 3)
+PARTS = 8
+"""Programs that share the tokens of a column block in backward."""
 
 
 @triton.jit
@@ -31,7 +41,7 @@ def _activation(x, TANH: tl.constexpr):
 
 
 @triton.jit
-def _forward_kernel(
+def _gated_forward_kernel(
     gate_up, projected, gate_b, up_b, out, tokens, width, gate_up_stride, projected_stride, gate_rank, up_rank,
     TANH: tl.constexpr, RANK: tl.constexpr, TOKENS: tl.constexpr, COLS: tl.constexpr,
 ):  # fmt: skip
@@ -58,10 +68,11 @@ def _forward_kernel(
 
 
 @triton.jit
-def _backward_kernel(
+def _gated_backward_kernel(
     dhidden, gate_up, projected, gate_b, up_b, dprojected, down_a, grad_gate_b, grad_up_b, grad_down_a,
     tokens, width, gate_up_stride, projected_stride, gate_rank, up_rank, down_rank, tokens_each,
     TANH: tl.constexpr, RANK: tl.constexpr, FUSED: tl.constexpr, TOKENS: tl.constexpr, COLS: tl.constexpr,
+    STAGES: tl.constexpr,
 ):  # fmt: skip
     col = tl.program_id(0) * COLS + tl.arange(0, COLS)
     part = tl.program_id(1)
@@ -78,7 +89,7 @@ def _backward_kernel(
         sum_gate = tl.zeros((RANK, COLS), dtype=tl.float32)
         sum_up = tl.zeros((RANK, COLS), dtype=tl.float32)
         sum_down = tl.zeros((RANK, COLS), dtype=tl.float32)
-    for start in range(part * tokens_each, tl.minimum(tokens, (part + 1) * tokens_each), TOKENS):
+    for start in tl.range(part * tokens_each, tl.minimum(tokens, (part + 1) * tokens_each), TOKENS, num_stages=STAGES):
         row = (start + tl.arange(0, TOKENS)).to(tl.int64)
         known_row = (row < tokens)[:, None]
         inside = known_row & known_col
@@ -117,47 +128,50 @@ def _backward_kernel(
         tl.store(grad_down_a + down_place, sum_down, mask=(rank < down_rank)[:, None] & known_col)
 
 
-def gated_forward(gate_up: Tensor, projected: Tensor, gate_b: Tensor, up_b: Tensor, tanh: bool) -> Tensor:
-    """See `ftlab.kernels.gated.gated_forward`."""
+def gated_forward(
+    gate_up: Tensor, projected: Tensor, gate_b: Tensor, up_b: Tensor, tanh: bool, tile: Tile = FORWARD
+) -> Tensor:
+    """See `ftlab.kernels.gated.gated_forward`; `tile` is for tuning."""
     tokens, width = gate_up.shape[0], gate_up.shape[1] // 2
     rank = _padded(max(gate_b.shape[1], up_b.shape[1]))
     out = torch.empty((tokens, width), dtype=gate_up.dtype, device=gate_up.device)
-    token_block, col_block = (32, 128) if rank <= 64 else (32, 64)
+    token_block, col_block, warps, stages = tile if rank <= 64 else (32, 64, 4, 1)
     grid = (triton.cdiv(width, col_block), triton.cdiv(tokens, token_block))
-    _forward_kernel[grid](
+    _gated_forward_kernel[grid](
         gate_up, projected, gate_b, up_b, out, tokens, width, gate_up.stride(0), projected.stride(0),
-        gate_b.shape[1], up_b.shape[1], TANH=tanh, RANK=rank, TOKENS=token_block, COLS=col_block, num_warps=4,
+        gate_b.shape[1], up_b.shape[1], TANH=tanh, RANK=rank, TOKENS=token_block, COLS=col_block,
+        num_warps=warps, num_stages=stages,
     )  # fmt: skip
     return out
 
 
 def gated_backward(
     dhidden: Tensor, gate_up: Tensor, projected: Tensor, gate_b: Tensor, up_b: Tensor, dprojected: Tensor,
-    down_a: Tensor, tanh: bool,
+    down_a: Tensor, tanh: bool, tile: Tile = BACKWARD, parts: int = PARTS, fused_rank: int = FUSED_RANK,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """See `ftlab.kernels.gated.gated_backward`: `gate_up` becomes its own gradient, `dhidden` is used up."""
+    """See `ftlab.kernels.gated.gated_backward`; `tile`, `parts` and `fused_rank` are for tuning."""
     tokens, width = dhidden.shape
     ranks = (gate_b.shape[1], up_b.shape[1], down_a.shape[0])
     rank = _padded(max(ranks))
-    fused = 0 < rank <= FUSED_RANK
-    token_block, col_block, warps = (32, 128, 8) if fused else (32, 64, 4)
-    parts = max(1, min(8, triton.cdiv(tokens, 4 * token_block))) if fused else triton.cdiv(tokens, token_block)
+    fused = 0 < rank <= fused_rank
+    token_block, col_block, warps, stages = tile if rank <= 32 else (32, 64, 4, 1)
+    parts = max(1, min(parts, triton.cdiv(tokens, 4 * token_block))) if fused else triton.cdiv(tokens, token_block)
     tokens_each = triton.cdiv(triton.cdiv(tokens, parts), token_block) * token_block
     parts = triton.cdiv(tokens, tokens_each)
     sums = [
         torch.empty((parts if fused else 0, size, width), dtype=torch.float32, device=dhidden.device) for size in ranks
     ]
-    _backward_kernel[(triton.cdiv(width, col_block), parts)](
+    _gated_backward_kernel[(triton.cdiv(width, col_block), parts)](
         dhidden, gate_up, projected, gate_b, up_b, dprojected, down_a, *sums, tokens, width, gate_up.stride(0),
         projected.stride(0), *ranks, tokens_each, TANH=tanh, RANK=rank, FUSED=fused, TOKENS=token_block,
-        COLS=col_block, num_warps=warps,
+        COLS=col_block, STAGES=stages, num_warps=warps,
     )  # fmt: skip
     if fused:
         gate, up, down = (part.sum(0) for part in sums)
         return gate.t(), up.t(), down
     gate_p, up_p = projected[:, : ranks[0]], projected[:, ranks[0] : ranks[0] + ranks[1]]
     grad_gate, grad_up = gate_up[:, :width], gate_up[:, width : 2 * width]
-    return grad_gate.t() @ gate_p, grad_up.t() @ up_p, dprojected.t() @ dhidden
+    return product_f32(grad_gate.t(), gate_p), product_f32(grad_up.t(), up_p), product_f32(dprojected.t(), dhidden)
 
 
 def _padded(rank: int) -> int:

@@ -13,7 +13,7 @@ BLOCK = 64
 
 
 @triton.jit
-def _kernel(
+def _nf4_kernel(
     packed, codes, scales, scale_codes, super_scales, offset, out, blocks,
     NESTED: tl.constexpr, PER_SUPER: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
@@ -36,7 +36,12 @@ def _kernel(
 
 
 def dequantize(
-    packed: Tensor, codes: Tensor, scales: Tensor, nested: tuple[Tensor, Tensor, Tensor, int] | None, out: Tensor
+    packed: Tensor,
+    codes: Tensor,
+    scales: Tensor,
+    nested: tuple[Tensor, Tensor, Tensor, int] | None,
+    out: Tensor,
+    tile: tuple[int, int] = (64, 4),
 ) -> None:
     """Writes code · scale of each weight into `out`.
 
@@ -45,12 +50,13 @@ def dequantize(
         codes: [16] float32, the values of the codes.
         scales: One for 64 weights: float32, or uint8 with `nested`.
         nested: Values of the scales' codes [256], their own scales, the offset [], and how many share one.
+        tile: Blocks of a program and its warps, for tuning.
         out: Contiguous, a multiple of 64 elements; float32, bfloat16 or float16.
     """
     blocks = out.numel() // BLOCK
     scale_codes, super_scales, offset, per_super = nested or (codes, codes, codes, 1)
     # Fused multiply-add would round the scales once instead of twice: not what bitsandbytes does.
-    _kernel[(triton.cdiv(blocks, 32),)](
+    _nf4_kernel[(triton.cdiv(blocks, tile[0]),)](
         packed, codes, scales, scale_codes, super_scales, offset, out, blocks,
-        NESTED=nested is not None, PER_SUPER=per_super, BLOCKS=32, num_warps=8, enable_fp_fusion=False,
+        NESTED=nested is not None, PER_SUPER=per_super, BLOCKS=tile[0], num_warps=tile[1], enable_fp_fusion=False,
     )  # fmt: skip

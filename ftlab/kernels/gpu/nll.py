@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 @triton.jit
-def _kernel(
+def _nll_kernel(
     logits, targets, losses, stride, width, scale, cap,
     CAPPED: tl.constexpr, GRAD: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -51,7 +51,7 @@ def nll_(logits: Tensor, targets: Tensor, scale: float, cap: float | None, grad:
     """See `ftlab.kernels.loss.nll_`."""
     rows, width = logits.shape
     losses = torch.empty(rows, dtype=torch.float32, device=logits.device)
-    _kernel[(rows,)](
+    _nll_kernel[(rows,)](
         logits, targets, losses, logits.stride(0), width, scale, cap or 1.0,
         CAPPED=cap is not None, GRAD=grad, BLOCK=min(4096, triton.next_power_of_2(width)), num_warps=8,
     )  # fmt: skip

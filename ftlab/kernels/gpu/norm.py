@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @triton.jit
-def _forward_kernel(
+def _norm_forward_kernel(
     x, branch, weight, total, out, rstd, x_stride, width, eps,
     ADD: tl.constexpr, CENTRED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -36,7 +36,7 @@ def _forward_kernel(
 
 
 @triton.jit
-def _backward_kernel(
+def _norm_backward_kernel(
     dout, dtotal, x, weight, rstd, dx, dout_stride, dtotal_stride, x_stride, width,
     ADD: tl.constexpr, CENTRED: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -65,7 +65,7 @@ def norm_forward(
     out = torch.empty((rows, width), dtype=x.dtype, device=x.device)
     total = x if branch is None else torch.empty_like(out)
     rstd = torch.empty(rows, dtype=torch.float32, device=x.device)
-    _forward_kernel[(rows,)](
+    _norm_forward_kernel[(rows,)](
         x, x if branch is None else branch, weight, total, out, rstd, x.stride(0), width, eps,
         ADD=branch is not None, CENTRED=centred, BLOCK=triton.next_power_of_2(width), num_warps=_warps(width),
     )  # fmt: skip
@@ -80,7 +80,7 @@ def norm_backward(
     dout = _lines(dout)
     dtotal = None if dtotal is None else _lines(dtotal)
     dx = torch.empty((rows, width), dtype=x.dtype, device=x.device)
-    _backward_kernel[(rows,)](
+    _norm_backward_kernel[(rows,)](
         dout, dout if dtotal is None else dtotal, x, weight, rstd, dx,
         dout.stride(0), dout.stride(0) if dtotal is None else dtotal.stride(0), x.stride(0), width,
         ADD=dtotal is not None, CENTRED=centred, BLOCK=triton.next_power_of_2(width), num_warps=_warps(width),

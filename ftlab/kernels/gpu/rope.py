@@ -25,7 +25,7 @@ def _rotate(
 
 
 @triton.jit
-def _kernel(
+def _rope_kernel(
     q_in, k_in, v_in, q_out, k_out, v_out, cos, sin,
     q_in_stride, k_in_stride, v_in_stride, q_out_stride, k_out_stride, v_out_stride, cos_rows, q_heads, k_heads,
     SIGN: tl.constexpr, HALF: tl.constexpr, Q_HEADS: tl.constexpr, K_HEADS: tl.constexpr, LANES: tl.constexpr,
@@ -52,7 +52,7 @@ def rotate(
     sources = tuple(source if source.stride(-1) == 1 else source.contiguous() for source in sources)  # type: ignore[assignment]
     q_heads, k_heads = sources[0].shape[1] // head_width, sources[1].shape[1] // head_width
     half = head_width // 2
-    _kernel[(sources[0].shape[0],)](
+    _rope_kernel[(sources[0].shape[0],)](
         *sources, *targets, cos, sin, *(tensor.stride(0) for tensor in (*sources, *targets)), cos.shape[0],
         q_heads, k_heads, SIGN=sign, HALF=half, Q_HEADS=triton.next_power_of_2(q_heads),
         K_HEADS=triton.next_power_of_2(k_heads), LANES=triton.next_power_of_2(half),
