@@ -21,9 +21,11 @@ def watch(
     loggers: Sequence[Logger] | None = None,
     steps: int = 6,
     eval_every_steps: int = 2,
+    checkpoint: Path | None = None,
+    start_step: int = 0,
     **module_changes: Any,
 ) -> tuple[list[dict[str, float]], Trainer, TrainModule]:
-    """Trains on a CPU; 24 rows, 8 a step."""
+    """Trains on a CPU, from a checkpoint if there is one; 24 rows, 8 a step."""
     trainer = build_trainer(
         folder=folder,
         accelerator="cpu",
@@ -34,9 +36,15 @@ def watch(
         progress_bar=False,
     )
     datamodule = RowsDataModule(
-        toy_rows(24), toy_rows(6, seed=9, first_id=1000), batch_rows=8, epochs=1, max_steps=steps, validation_tokens=32
+        toy_rows(24),
+        toy_rows(6, seed=9, first_id=1000),
+        batch_rows=8,
+        epochs=1,
+        max_steps=steps,
+        validation_tokens=32,
+        start_step=start_step,
     )
     module = toy_module(toy_model(), total_steps=steps, **module_changes)
-    fit(trainer, module, datamodule)
+    fit(trainer, module, datamodule, checkpoint)
     file = folder / FILE
     return (read_metrics(file) if file.exists() else []), trainer, module

@@ -31,10 +31,7 @@ class OfflineRun:
 
     def numbers(self) -> list[dict[str, float]]:
         """The history without W&B's own keys and without tables."""
-        return [
-            {key: float(value) for key, value in row.items() if key[0] != "_" and not isinstance(value, dict)}
-            for row in self.history
-        ]
+        return [_numbers(row) for row in self.history]
 
 
 def read_offline_run(folder: Path, wait_s: float = 20) -> OfflineRun:
@@ -70,6 +67,11 @@ def _read(folder: Path) -> OfflineRun:
         elif kind == "exit":
             found.exit_code = record.exit.exit_code
     return found
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, float]:
+    media = tuple(key.removesuffix("_type") for key in row if key.endswith("._type"))
+    return {key: float(value) for key, value in row.items() if not key.startswith(("_", *media))}
 
 
 def _items(items: Any) -> dict[str, Any]:
