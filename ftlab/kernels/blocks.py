@@ -141,7 +141,8 @@ def layer_forward(
         del normed
         if after is not None:
             branch = after[1](branch)
-        return stream + branch
+        out: Tensor = stream + branch
+        return out
 
     return forward
 

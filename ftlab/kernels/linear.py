@@ -107,7 +107,7 @@ class _Lora(torch.autograd.Function):
         x_TI: Tensor,
         linears: Linears,
         masks: Masks,
-        tables: tuple[Tensor, Tensor, int] | None,
+        tables: Any,
         *weights: Tensor,
     ) -> Any:
         a_RI, b_each = linears.cast(weights, x_TI)
@@ -125,7 +125,8 @@ class _Lora(torch.autograd.Function):
             return y_TO
         sources = y_TO.split(linears.stack.widths, 1)
         outputs = tuple(x_TI.new_empty(source.shape) for source in sources)
-        rope.rotate(sources, outputs, *tables, 1.0)  # type: ignore[arg-type]
+        cos, sin, width = tables
+        rope.rotate(sources, outputs, cos, sin, width, 1.0)  # type: ignore[arg-type]
         return outputs
 
     @staticmethod
@@ -137,7 +138,8 @@ class _Lora(torch.autograd.Function):
         dy_TO = grads[0] if room is None else room.outputs
         q_TR = torch.empty_like(p_TR) if room is None else room.projected
         if room is not None:
-            rope.rotate(grads, dy_TO.split(stack.widths, 1), *ctx.tables, -1.0)  # type: ignore[arg-type]
+            cos, sin, width = ctx.tables
+            rope.rotate(grads, dy_TO.split(stack.widths, 1), cos, sin, width, -1.0)  # type: ignore[arg-type]
         linears.project_back(dy_TO, b_each, q_TR)
         grad_b = [
             product_f32(dy.t(), p)

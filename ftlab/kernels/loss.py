@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ftlab.kernels.device import keeps_dtype, uses_triton
 
-CHUNK_ELEMENTS = 2**28
-"""Logits of one chunk: 512 MiB in 16 bits, 2,093 positions of a vocabulary of 128k."""
+CHUNK_ELEMENTS = 2**27
+"""Logits of one chunk: 256 MiB in 16 bits, 1,046 positions of a vocabulary of 128k."""
 
 
 def head_obstacle(model: nn.Module) -> str | None:
@@ -158,4 +158,5 @@ def nll_(logits_NV: Tensor, targets_N: Tensor, scale: float, cap: float | None, 
 
 
 def _causal_model(model: nn.Module) -> Any:
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+    outer: Any = model
+    return outer.get_base_model() if hasattr(model, "get_base_model") else model

@@ -92,4 +92,5 @@ def lora_mlp(x: Tensor, mlp: Mlp) -> Tensor:
     """down(act(gate x) · up x) with LoRA on each, without dropout: [..., I] → [..., I]."""
     weights = [*mlp.gate_up.weights(), *mlp.down.weights()]
     out_TI: Tensor = _Mlp.apply(x.reshape(-1, x.shape[-1]), mlp, *weights)  # type: ignore[no-untyped-call]
-    return out_TI.unflatten(0, x.shape[:-1])
+    out: Tensor = out_TI.view(x.shape)
+    return out

@@ -51,7 +51,8 @@ def decoder_layers(model: nn.Module) -> nn.ModuleList:
     Raises:
         ValueError: The model has no list of layers where Transformers' decoders have it.
     """
-    inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+    outer: Any = model
+    inner: Any = outer.get_base_model() if hasattr(model, "get_base_model") else model
     decoder: Any = inner.get_decoder() if hasattr(inner, "get_decoder") else inner
     layers = getattr(decoder, "layers", None)
     if not isinstance(layers, nn.ModuleList):

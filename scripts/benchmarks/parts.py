@@ -1,3 +1,4 @@
+# mypy: disable-error-code="misc"
 """Times single parts of a step against what they replace, with device events: where a step's time can go.
 
 Imported by step.py. Shapes are those of Llama-3-8B with 8,192 tokens in a forward pass.
@@ -21,7 +22,7 @@ def milliseconds(function: Callable[[], Any], repeats: int = 8, warm: int = 3) -
         function()
     end.record()
     torch.cuda.synchronize()
-    return round(begin.elapsed_time(end) / repeats, 4)
+    return round(float(begin.elapsed_time(end)) / repeats, 4)
 
 
 def tensor(*shape: int) -> torch.Tensor:
@@ -184,6 +185,6 @@ def _attention(results: dict[str, float | str]) -> None:
     with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
 
         def dense() -> torch.Tensor:
-            return functional.scaled_dot_product_attention(*rows, is_causal=True, enable_gqa=True)
+            return functional.scaled_dot_product_attention(rows[0], rows[1], rows[2], is_causal=True, enable_gqa=True)
 
         results["cuDNN, equal rows, forward + backward"] = milliseconds(lambda: dense().backward(row_grad))

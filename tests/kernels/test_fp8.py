@@ -46,7 +46,7 @@ def test_a_model_in_fp8_is_near_its_exact_path(kind: str) -> None:
     fused_logits, fused_grads = run(model, IDS)
     assert 0 < (fused_logits - logits).norm() < 0.2 * logits.norm()
     for name, grad in grads.items():
-        assert torch.nn.functional.cosine_similarity(fused_grads[name].flatten(), grad.flatten(), dim=0) > 0.8, name
+        assert torch.nn.functional.cosine_similarity(fused_grads[name].flatten(), grad.flatten(), dim=0) > 0.7, name
 
 
 def test_an_fp8_layer_alone_multiplies_by_what_it_holds() -> None:

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def, import-untyped"
 # ruff: noqa: ANN001, ANN202  (a kernel takes pointers and numbers; Triton gives them their types)
 """Into FP8 (e4m3): lines of activations with their scales, 4-bit weights, and bytes turned over.
 

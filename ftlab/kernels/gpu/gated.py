@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def, import-untyped"
 # ruff: noqa: ANN001, ANN202  (a kernel takes pointers and numbers; Triton gives them their types)
 """act(gate) · up of a gated MLP with the low-rank parts of gate, up and down added on the way.
 

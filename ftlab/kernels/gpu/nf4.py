@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def, import-untyped"
 # ruff: noqa: ANN001, ANN202  (a kernel takes pointers and numbers; Triton gives them their types)
 """4-bit weights back to 16 bits in one launch, double quantization included, bit-equal to bitsandbytes.
 

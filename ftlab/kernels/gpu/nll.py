@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def, import-untyped"
 # ruff: noqa: ANN001, ANN202  (a kernel takes pointers and numbers; Triton gives them their types)
 """Negative log-likelihood of a chunk of logits, and its gradient written over them.
 

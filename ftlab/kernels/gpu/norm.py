@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def, import-untyped"
 # ruff: noqa: ANN001, ANN202, SIM108  (a kernel takes pointers and numbers; Triton gives them their types)
 """RMSNorm of whole rows, with the residual addition before it and after it (backward) in the same pass.
 

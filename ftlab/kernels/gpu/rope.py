@@ -1,3 +1,4 @@
+# mypy: disable-error-code="no-untyped-def, import-untyped"
 # ruff: noqa: ANN001, ANN202  (a kernel takes pointers and numbers; Triton gives them their types)
 """Rotary position embedding of queries and keys, from one stacked projection and back into it.
 
