@@ -36,6 +36,7 @@ def train(
     weight_decay: float,
     max_grad_norm: float,
     warmup_steps: int,
+    eps: float,
 ) -> Iterator[tuple[float, float]]:
     """Trains with AdamW under a cosine schedule, and yields the loss and the unclipped gradient norm of each step."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
@@ -45,6 +46,7 @@ def train(
             {"params": [p for _, p in named if p.ndim <= 1], "weight_decay": 0.0},
         ],
         lr=lr,
+        eps=eps,
         foreach=False,
     )
     model.train()

@@ -57,23 +57,25 @@ def test_losses_norms_and_weights_equal_plain_loop(build: Any, layout: str, tmp_
     rows = toy_rows(24)
     batches = StepBatches(rows, batch_rows=8, steps=6, seed=3)
     reference = build(tmp_path / "base")
-    plain = list(train(reference, list(batches), lr=1e-2, weight_decay=0.1, max_grad_norm=0.1, warmup_steps=2))
+    # Adam divides by a gradient's size: without a larger eps, rounding of gradients near zero would become steps.
+    settings = {"lr": 1e-2, "weight_decay": 0.1, "eps": 1e-4}
+    plain = list(train(reference, list(batches), max_grad_norm=0.1, warmup_steps=2, **settings))
 
     model = build(tmp_path / "base")
     module = toy_module(
         model,
         layout=layout,
         micro_batch_tokens=40,
-        optimizer=partial(torch.optim.AdamW, lr=1e-2, weight_decay=0.1),
+        optimizer=partial(torch.optim.AdamW, **settings),
         schedule=build_schedule("cosine", total_steps=6, warmup=2),
     )
     recorder, _ = run_toy(tmp_path, module, rows=rows, max_grad_norm=0.1)
 
-    assert list(recorder.losses.values()) == pytest.approx([loss for loss, _ in plain], rel=2e-5)
-    assert list(recorder.norms.values()) == pytest.approx([norm for _, norm in plain], rel=2e-4)
+    assert list(recorder.losses.values()) == pytest.approx([loss for loss, _ in plain], rel=1e-5)
+    assert list(recorder.norms.values()) == pytest.approx([norm for _, norm in plain], rel=1e-4)
     assert max(recorder.norms.values()) > 0.1  # clipping had its part
     expected = dict(reference.named_parameters())
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     assert all("lora_" in name for name in trained)
     for name, parameter in trained.items():
-        torch.testing.assert_close(parameter, expected[name], rtol=1e-3, atol=2e-5)
+        torch.testing.assert_close(parameter, expected[name], rtol=1e-4, atol=2e-6)
