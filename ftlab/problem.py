@@ -39,6 +39,10 @@ class InputError(Exception):
         assert self.problems, "an InputError must carry at least one problem"
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[tuple[Problem, ...]]]:
+        """Lets the error pass between processes: its argument is the problems, not the text."""
+        return type(self), (self.problems,)
+
 
 def raise_all(problems: Iterable[Problem]) -> None:
     """Raises one `InputError` that carries all the problems; does nothing if there are none.

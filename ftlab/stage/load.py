@@ -41,10 +41,11 @@ def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
     )
 
 
-def apply_method(inputs: Inputs, base: PreTrainedModel, record: Record) -> nn.Module:
+def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record: Record) -> nn.Module:
     """Makes the base trainable as the method says, and records what of it is.
 
     Args:
+        cfg: The composed configuration.
         inputs: What the run starts from.
         base: The loaded base; changed in place.
         record: The run's record.
@@ -52,12 +53,13 @@ def apply_method(inputs: Inputs, base: PreTrainedModel, record: Record) -> nn.Mo
     Returns:
         The model to train.
     """
-    weights_hash = base_fingerprint(Path(base.config._name_or_path))
+    weights_hash = base_fingerprint(Path(str(base.config._name_or_path)))
     model = inputs.method.apply(base)
     trained, total = trainable_parameters(model)
     record.card.write(
         model={
-            "base": base.config._name_or_path or "random weights",
+            "base": cfg.model.path or cfg.model.name,
+            "weights": cfg.model.weights,
             "base_fingerprint": weights_hash,
             "parameters": total,
             "trainable_parameters": trained,

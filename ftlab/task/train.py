@@ -40,7 +40,7 @@ def run(cfg: DictConfig) -> float | None:
         with Record(cfg, inputs) as record:
             base_model = load_base(cfg, inputs.device)
             base = score(cfg, inputs, base_model) if cfg.evaluation.base else None
-            model = apply_method(inputs, base_model, record)
+            model = apply_method(cfg, inputs, base_model, record)
             val_loss = train(cfg, inputs, model, record)
             tuned = score(cfg, inputs, model)
             conclude(cfg, inputs, record, model, base=base, tuned=tuned, val_loss=val_loss)

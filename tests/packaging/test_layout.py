@@ -8,10 +8,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ftlab"
 
 ROOMS = (
-    "task", "config", "memory", "model", "quantization", "method", "data", "optimizer", "training",
-    "kernels", "callbacks", "logger", "evaluation", "export", "report",
+    "task", "stage", "config", "memory", "model", "quantization", "method", "training", "optimizer", "callbacks",
+    "logger", "evaluation", "kernels", "data", "export", "report",
 )  # fmt: skip
-"""The rooms in the order in which a run passes through them: each may import those after it, never those before."""
+"""The rooms from the caller to the called: each may import those after it, never those before."""
 
 LEAVES = {"problem", "metric"}
 LIGHT = ("__init__.py", "__main__.py", "app.py", "problem.py", "metric.py", "config/schema.py")
