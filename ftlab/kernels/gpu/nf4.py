@@ -42,7 +42,7 @@ def dequantize(
     scales: Tensor,
     nested: tuple[Tensor, Tensor, Tensor, int] | None,
     out: Tensor,
-    tile: tuple[int, int] = (64, 4),
+    tile: tuple[int, int] = (32, 8),
 ) -> None:
     """Writes code · scale of each weight into `out`.
 
