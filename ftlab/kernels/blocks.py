@@ -6,6 +6,7 @@ decision which module gets which pass (`accelerate`).
 """
 
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MethodType
@@ -34,8 +35,18 @@ class NormSpec:
 
 
 def patch(module: nn.Module, forward: Callable[..., Any]) -> None:
-    """Replaces the forward of this one module; `unpatch` takes it back."""
-    module.forward = MethodType(forward, module)
+    """Replaces the forward of this one module; `unpatch` takes it back.
+
+    A copy of the module runs the plain way: the kernels know the weights of the original.
+    """
+    owner = weakref.ref(module)
+
+    def of_owner(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if owner() is not self:
+            return type(self).forward(self, *args, **kwargs)
+        return forward(self, *args, **kwargs)
+
+    module.forward = MethodType(of_owner, module)
 
 
 def unpatch(module: nn.Module) -> None:

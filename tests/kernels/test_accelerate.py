@@ -144,6 +144,15 @@ def test_another_adapter_switched_on_is_seen() -> None:
     assert worst(grads, plain_grads) < 1e-4
 
 
+def test_a_copy_of_the_model_trains_its_own_adapters() -> None:
+    model = build("llama", dtype=torch.float64)
+    logits, grads = run(model, IDS)
+    accelerate_model(model)
+    copied_logits, copied_grads = run(copy.deepcopy(model), IDS)
+    torch.testing.assert_close(copied_logits, logits, **CLOSE)
+    assert worst(copied_grads, grads) < 1e-5
+
+
 def test_generation_with_a_cache_equals_the_plain_path() -> None:
     model = build("llama", dtype=torch.float64).eval()
     prompt = IDS[:, :5]
