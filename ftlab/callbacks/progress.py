@@ -76,7 +76,7 @@ class ProgressBar(Callback):
         """Says that held-out rows are evaluated."""
         if self._bar is not None:
             of = trainer.num_val_batches[dataloader_idx]
-            self._bar.update(self._bar.task_ids[0], description=f"Evaluating {batch_idx + 1}/{of}")
+            self._bar.update(self._bar.task_ids[0], description=f"Evaluating {batch_idx + 1}/{of}", refresh=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the held-out loss."""

@@ -48,6 +48,11 @@ class RunCard:
     sections: dict[str, Any] = field(default_factory=dict)
     started: str = field(default_factory=lambda: _now())
 
+    @property
+    def file(self) -> Path:
+        """Where the card lies."""
+        return self.folder / FILE
+
     def write(self, *, status: Status | None = None, **sections: Any) -> None:
         """Adds sections, sets the status and writes the whole card anew.
 
@@ -67,7 +72,7 @@ class RunCard:
             **self.sections,
             "config": self.config,
         }
-        _replace(self.folder / FILE, json.dumps(content, indent=2, ensure_ascii=False, default=str))
+        _replace(self.file, json.dumps(content, indent=2, ensure_ascii=False, default=str))
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:

@@ -76,10 +76,10 @@ def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
 
 def _sample_table(samples: Sequence[Sample]) -> Table:
     table = Table(show_lines=True, expand=True, title="\nHeld-out questions", title_justify="left", title_style="bold")
-    table.add_column("question", ratio=3)
-    table.add_column("base", ratio=3, style="dim")
-    table.add_column("tuned", ratio=3, style="green")
-    table.add_column("expected", ratio=3)
+    table.add_column("question", ratio=3, overflow="fold")
+    table.add_column("base", ratio=3, style="dim", overflow="fold")
+    table.add_column("tuned", ratio=3, style="green", overflow="fold")
+    table.add_column("expected", ratio=3, overflow="fold")
     for sample in samples:
         table.add_row(*(Text(text) for text in (sample.question, sample.base, sample.tuned, sample.reference)))
     return table

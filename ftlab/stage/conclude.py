@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import transformers
 from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
@@ -49,6 +50,7 @@ def conclude(
     """
     folder = record.place.folder
     result = folder / (ADAPTER if isinstance(inputs.method, PeftMethod) else MODEL)
+    transformers.utils.logging.disable_progress_bar()  # writing takes seconds, the bar would tear the summary
     inputs.method.save(model, result)
     inputs.tokenizer.save_pretrained(result)
     values = {**_values(base, of_base=True), **_values(tuned, of_base=False)}
@@ -166,12 +168,19 @@ def _facts(
         facts["peak memory"] = f"{measured['peak_bytes'] / 1e9:.2f} GB"
     facts["device"] = device_name(inputs.device)
     facts["time"] = f"{inputs.total_steps} steps, {time.time() - record.started_s:.0f} s in all"
-    facts[result.name] = str(result)
-    facts["metrics"] = str(record.metrics.path)
-    facts["run card"] = str(record.card.folder / "run.json")
+    facts[result.name] = shown(result)
+    facts["metrics"] = shown(record.metrics.path)
+    facts["run card"] = shown(record.card.file)
     if record.wandb is not None:
-        facts["W&B"] = record.wandb.url or str(record.wandb.local_folder or "not logged")
+        local = record.wandb.local_folder
+        facts["W&B"] = record.wandb.url or (shown(local) if local else "not logged")
     return facts
+
+
+def shown(path: Path) -> str:
+    """Returns a path as it is shortest to type from here."""
+    here = Path.cwd()
+    return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)
 
 
 def _next_commands(cfg: DictConfig, record: Record, result: Path) -> dict[str, str]:
@@ -180,9 +189,9 @@ def _next_commands(cfg: DictConfig, record: Record, result: Path) -> dict[str, s
         commands["your own rows"] = "python -m ftlab data.path=mine.jsonl"
         commands["a larger model, on a GPU"] = "python -m ftlab method=qlora model=llama3-8b data.path=mine.jsonl"
     commands["compare methods"] = "python -m ftlab -m method=full,lora,qlora"
-    if record.wandb is not None and record.wandb.sync_command:
-        commands["upload to W&B"] = record.wandb.sync_command
+    if record.wandb is not None and record.wandb.sync_command and record.wandb.local_folder:
+        commands["upload to W&B"] = f"wandb sync {shown(record.wandb.local_folder)}"
     if result.name == ADAPTER:
         base = shlex.quote(cfg.model.path or "ftlab/model/tiny")
-        commands["use it in Python"] = f'PeftModel.from_pretrained(base, "{result}")  # base: {base}'
+        commands["use it in Python"] = f'PeftModel.from_pretrained(base, "{shown(result)}")  # base: {base}'
     return commands
