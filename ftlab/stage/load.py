@@ -54,6 +54,7 @@ def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record:
         The model to train.
     """
     weights_hash = base_fingerprint(Path(str(base.config._name_or_path)))
+    torch.manual_seed(cfg.seed)  # the adapter's first values
     model = inputs.method.apply(base)
     trained, total = trainable_parameters(model)
     record.card.write(
