@@ -92,7 +92,8 @@ def config(tokenizer: PreTrainedTokenizerBase) -> LlamaConfig:
 def read(folder: Path, name: str) -> np.ndarray:
     """Token ids that `tokens.build` wrote, uint16, flat."""
     with lzma.open(folder / f"{name}.npy.xz") as file:
-        return np.load(file)
+        ids: np.ndarray = np.load(file)
+    return ids
 
 
 class Stream:
@@ -163,8 +164,10 @@ def packed_attention(
 
 
 def _varlen(query: Tensor, key: Tensor, value: Tensor, borders: Tensor) -> Tensor:
-    packed = [tensor[0].transpose(0, 1).to(torch.bfloat16) for tensor in (query, key, value)]
-    return varlen_attn(*packed, borders, borders, 1024, 1024, **CAUSAL)
+    q_THD, k_THD, v_THD = (tensor[0].transpose(0, 1).to(torch.bfloat16) for tensor in (query, key, value))
+    out_THD = varlen_attn(q_THD, k_THD, v_THD, borders, borders, 1024, 1024, **CAUSAL)
+    assert isinstance(out_THD, Tensor)
+    return out_THD
 
 
 def loss_function(model: LlamaForCausalLM) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
