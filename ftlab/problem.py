@@ -17,14 +17,17 @@ class Problem:
         where: The place as the user knows it: a config key (`data.path`) or `file:line`.
         what: What must hold, and what is there instead, as one sentence.
         fix: What to type or change, as one sentence; empty where `what` says it all.
+        code: The documented number of this kind of fault (`ftlab.check.codes`), such as FT103; empty where the input
+            is no data set.
     """
 
     where: str
     what: str
     fix: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}{' ' if self.fix else ''}{self.fix}"
+        return f"{self.where}: {self.what}{' ' if self.fix else ''}{self.fix}{f' [{self.code}]' if self.code else ''}"
 
 
 class InputError(Exception):
