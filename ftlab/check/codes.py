@@ -6,7 +6,7 @@ FT1xx format · FT2xx duplicates and leakage · FT3xx tokens · FT4xx content ·
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 Remedy = Literal["keep", "drop", "mend"]
 
 
@@ -17,7 +17,8 @@ class Code:
     Attributes:
         number: Such as FT201; never reused for another kind.
         title: A few words, such as "exact duplicate".
-        severity: An error stops training, a warning doesn't; `check.silence` and `check.errors` change it.
+        severity: An error stops training, a warning doesn't, a note only says what was decided or how the set is made;
+            `check.silence` and `check.errors` change it.
         remedy: What `check.write` does with the row: `keep`, `drop` or `mend`.
         meaning: Why it matters and what to do, in one or two sentences (docs/findings.md is made of them).
     """
