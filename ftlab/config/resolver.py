@@ -18,6 +18,7 @@ GROUPS = {
     "optimizer": "how weights are updated",
     "scheduler": "the learning rate over time",
     "trainer": "the hardware",
+    "kernels": "which parts of the model run fused",
     "callbacks": "what happens during training",
     "logger": "where numbers go",
     "evaluation": "what is measured at the end",

@@ -165,6 +165,17 @@ class Trainer:
 
 
 @dataclass
+class Kernels:
+    """Which parts of the model run fused."""
+
+    name: str
+    attention: bool
+    mlp: bool
+    norms: bool
+    arithmetic: Literal["model", "fp8"]
+
+
+@dataclass
 class Evaluation:
     """What is measured after training."""
 
@@ -189,6 +200,7 @@ class Config:
     data: Data
     scheduler: Scheduler
     trainer: Trainer
+    kernels: Kernels
     callbacks: dict[str, Component]
     logger: dict[str, Component]
     evaluation: Evaluation

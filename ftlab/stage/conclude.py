@@ -16,6 +16,7 @@ from ftlab.callbacks.memory import MemoryLog
 from ftlab.callbacks.oom import OomLog
 from ftlab.callbacks.throughput import ThroughputLog
 from ftlab.data.row import Row
+from ftlab.kernels.accelerate import restore
 from ftlab.method.method import trainable_parameters
 from ftlab.method.peft import PeftMethod
 from ftlab.report.summary import Comparison, Sample, print_summary
@@ -51,6 +52,7 @@ def conclude(
     folder = record.place.folder
     result = folder / (ADAPTER if isinstance(inputs.method, PeftMethod) else MODEL)
     transformers.utils.logging.disable_progress_bar()  # writing takes seconds, the bar would tear the summary
+    restore(model)  # a method may save weights of the base, too
     inputs.method.save(model, result)
     inputs.tokenizer.save_pretrained(result)
     values = {**_values(base, of_base=True), **_values(tuned, of_base=False)}

@@ -1,5 +1,6 @@
 """Loads the base model of a run and makes it trainable."""
 
+import logging
 from pathlib import Path
 
 import torch
@@ -7,12 +8,15 @@ from omegaconf import DictConfig
 from torch import nn
 from transformers import PreTrainedModel
 
+from ftlab.kernels.accelerate import accelerate_model
 from ftlab.method.method import trainable_parameters
 from ftlab.model.load import load_model
 from ftlab.quantization.bitsandbytes import quantization_config
 from ftlab.report.card import fingerprint
 from ftlab.stage.prepare import Inputs, model_source, plain
 from ftlab.stage.record import Record
+
+log = logging.getLogger(__name__)
 
 
 def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
@@ -42,7 +46,7 @@ def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
 
 
 def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record: Record) -> nn.Module:
-    """Makes the base trainable as the method says, and records what of it is.
+    """Makes the base trainable as the method says, and fast where its parts are known, and records both.
 
     Args:
         cfg: The composed configuration.
@@ -57,6 +61,7 @@ def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record:
     torch.manual_seed(cfg.seed)  # the adapter's first values
     model = inputs.method.apply(base)
     trained, total = trainable_parameters(model)
+    notes = accelerate(cfg, model)
     record.card.write(
         model={
             "base": cfg.model.path or cfg.model.name,
@@ -64,9 +69,31 @@ def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record:
             "base_fingerprint": weights_hash,
             "parameters": total,
             "trainable_parameters": trained,
+            "kernels": notes,
         }
     )
     return model
+
+
+def accelerate(cfg: DictConfig, model: nn.Module) -> list[str]:
+    """Gives the model its fused passes; `ftlab.kernels.accelerate.restore` takes them back.
+
+    Args:
+        cfg: The composed configuration; `kernels` chooses.
+        model: What the method made.
+
+    Returns:
+        What runs fused, what runs the plain way and why; these lines are logged, too.
+    """
+    chosen = cfg.kernels
+    if not (chosen.attention or chosen.mlp or chosen.norms):
+        return ["kernels: plain path: kernels=none"]
+    notes = accelerate_model(
+        model, attention=chosen.attention, mlp=chosen.mlp, norms=chosen.norms, arithmetic=chosen.arithmetic
+    )
+    for note in notes:
+        log.info(note)
+    return notes
 
 
 def base_fingerprint(folder: Path) -> str | None:

@@ -18,7 +18,7 @@ from ftlab.report.card import FILE, read_card
 CHECKPOINTS = "checkpoints"
 
 FREE_TO_CHANGE = (
-    "task", "trainer", "callbacks", "logger", "evaluation", "output_dir", "resume", "offline",
+    "task", "trainer", "kernels", "callbacks", "logger", "evaluation", "output_dir", "resume", "offline",
     "training.micro_batch_tokens", "training.checkpoint_every_steps", "training.keep_checkpoints",
     "training.max_skipped_steps", "model.note", "model.licence", "model.gated", "experiment",
 )  # fmt: skip

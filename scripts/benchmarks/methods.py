@@ -1,4 +1,4 @@
-"""Trains the three methods for a few steps each and writes down pace and peak memory.
+"""Trains the three methods for a few steps each, with fused kernels and without, and writes down pace and peak memory.
 
     python -m scripts.benchmarks.methods --out docs/benchmarks/methods.json
 
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 RUNS = (
-    {"model": "llama3-8b", "method": "qlora"},
-    {"model": "llama3-8b", "method": "lora"},
-    {"model": "llama3.2-1b", "method": "full"},
+    {"model": "llama3-8b", "method": "qlora", "kernels": "auto"},
+    {"model": "llama3-8b", "method": "qlora", "kernels": "none"},
+    {"model": "llama3-8b", "method": "qlora", "kernels": "fp8"},
+    {"model": "llama3-8b", "method": "lora", "kernels": "auto"},
+    {"model": "llama3-8b", "method": "lora", "kernels": "none"},
+    {"model": "llama3.2-1b", "method": "full", "kernels": "auto"},
 )
 COMMON = (
     "model.weights=random", "training.max_steps=20", "training.batch_rows=128", "training.micro_batch_tokens=8192",
