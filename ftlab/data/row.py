@@ -23,10 +23,16 @@ class Message:
     Attributes:
         role: `system`, `user`, `assistant` or `tool`.
         content: The text.
+        reasoning: What an answer thinks before it speaks, where the row keeps it apart from `content`; else empty.
+        tool_calls: JSON text of the list of calls that an answer makes, as the row holds them; empty where it makes none.
+        name: The function whose result a `tool` turn is, where the row says so; else empty.
     """
 
     role: str
     content: str
+    reasoning: str = ""
+    tool_calls: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,14 @@ class Row:
         origin: Where it stands, as `file:line`.
         messages: The turns, the last one the answer; empty for plain text.
         text: Plain text; empty for a conversation.
+        tools: JSON text of the list of functions that the answers may call; empty where there are none.
     """
 
     id: int
     origin: str
     messages: tuple[Message, ...] = ()
     text: str = ""
+    tools: str = ""
 
 
 @dataclass(frozen=True, slots=True)
