@@ -9,18 +9,19 @@ prompt with the beginning of the answer, the string is cut there and the pieces 
 `train_on=assistant` an earlier answer then stands as the model wrote it, not as its text would be read again.)
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
 from ftlab.data.faults import Faults
+from ftlab.data.long import LongRows, fit
 from ftlab.data.render import ChatRenderer, Rendered, TrainOn
-from ftlab.data.row import EncodedRow, Message, Row
+from ftlab.data.row import EncodedRow, Message, Row, SpannedRow
 from ftlab.problem import InputError, Problem
 
-_BATCH_ROWS = 1000
+BATCH_ROWS = 1000
 """Rows rendered and tokenised in one go: enough to keep a fast tokenizer's threads busy, few enough to hold."""
 
 
@@ -32,6 +33,7 @@ class Encoder:
         train_on: Which tokens of a conversation carry loss: the last answer (`answer`), all answers (`assistant`) or
             everything (`text`). Plain text carries loss everywhere.
         max_row_tokens: The longest row allowed, in tokens; None allows all.
+        long_rows: What becomes of longer ones (`ftlab.data.long`).
         system: The system message of conversations that bring none; None adds none.
         stop_ids: Tokens at which generation stops, besides the tokenizer's end-of-sequence token: those of the
             model's generation config (Gemma and Phi name their end of turn only there).
@@ -49,6 +51,7 @@ class Encoder:
         *,
         train_on: TrainOn = "answer",
         max_row_tokens: int | None = None,
+        long_rows: LongRows = "error",
         system: str | None = None,
         stop_ids: Iterable[int] = (),
     ) -> None:
@@ -60,6 +63,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._train_on: TrainOn = train_on
         self._max_row_tokens = max_row_tokens
+        self._long_rows: LongRows = long_rows
         self._system = system
         self._renderer = ChatRenderer(tokenizer, self.stop_ids)
 
@@ -78,7 +82,8 @@ class Encoder:
             rows: Conversations and plain texts.
 
         Returns:
-            One encoded row for each row.
+            One encoded row for each row (with `long_rows` of `drop` or `split`: none or several for one that is too
+            long).
 
         Raises:
             InputError: The template fits no row; or every row that can't be trained on: it isn't rendered truthfully,
@@ -86,8 +91,9 @@ class Encoder:
         """
         faults = Faults()
         encoded: list[EncodedRow] = []
-        for first in range(0, len(rows), _BATCH_ROWS):
-            encoded += self._encode_batch(rows[first : first + _BATCH_ROWS], faults)
+        for first in range(0, len(rows), BATCH_ROWS):
+            batch = self.encode_batch(rows[first : first + BATCH_ROWS], faults, Counter())
+            encoded += [row.encoded() for row in batch]
         faults.raise_all()
         return encoded
 
@@ -109,15 +115,28 @@ class Encoder:
         except ValueError as error:
             raise InputError([Problem(row.origin, str(error))]) from error
 
-    def _encode_batch(self, rows: Sequence[Row], faults: Faults) -> list[EncodedRow]:
+    def encode_batch(self, rows: Sequence[Row], faults: Faults, counts: "Counter[str]") -> list[SpannedRow]:
+        """Encodes rows that are tokenised in one go.
+
+        Args:
+            rows: Conversations and plain texts, few enough to hold.
+            faults: Takes every row that can't be trained on.
+            counts: Takes what became of rows that are too long, by the names of `ftlab.data.long`.
+
+        Returns:
+            The rows that can be trained on, in their order.
+
+        Raises:
+            InputError: The template fits no row.
+        """
         rendered = [(row, found) for row in rows if (found := self._render(row, faults)) is not None]
         texts = [text for _, found in rendered for text in (found.text, *_prompts(found))]
         ids = iter(self._tokenize(texts))
-        encoded = []
+        encoded: list[SpannedRow] = []
         for row, found in rendered:
             whole, *prompts = [next(ids) for _ in range(1 + len(_prompts(found)))]
             try:
-                encoded.append(self._encoded(row, found, whole, prompts))
+                encoded += self._fitted(self._encoded(row, found, whole, prompts), counts)
             except ValueError as error:
                 faults.add(Problem(row.origin, str(error)))
         return encoded
@@ -131,25 +150,39 @@ class Encoder:
             faults.add(Problem(row.origin, str(error)))
             return None
 
-    def _encoded(self, row: Row, found: Rendered, whole: list[int], prompts: list[list[int]]) -> EncodedRow:
+    def _encoded(self, row: Row, found: Rendered, whole: list[int], prompts: list[list[int]]) -> SpannedRow:
         """Places the spans on the tokens and checks the outcome.
 
         Raises:
             ValueError: The row can't be trained on; the text says why.
         """
         if not row.messages:
-            ids = self._framed(whole, end=True)
-            supervised = torch.ones(len(ids), dtype=torch.bool)
-        elif not prompts:
-            ids, supervised = whole, torch.ones(len(whole), dtype=torch.bool)
+            whole = self._framed(whole, end=True)
+        if not prompts:
+            encoded = SpannedRow(row.id, whole, ((0, len(whole)),))
         else:
             ids, starts = self._placed(found, whole, prompts)
-            supervised = torch.zeros(len(ids), dtype=torch.bool)
-            for start in starts:
-                supervised[start : self._stop_end(ids, start)] = True
-        encoded = EncodedRow(row.id, torch.tensor(ids, dtype=torch.int64), supervised)
-        self._check(encoded)
+            encoded = SpannedRow(row.id, ids, tuple((start, self._stop_end(ids, start)) for start in starts))
+        if encoded.targets_count == 0:
+            raise ValueError("the row has no token that carries loss. Remove it, or set data.train_on=text.")
         return encoded
+
+    def _fitted(self, encoded: SpannedRow, counts: "Counter[str]") -> list[SpannedRow]:
+        """The row, or what becomes of it where it is too long.
+
+        Raises:
+            ValueError: It is too long, and that is an error.
+        """
+        limit = self._max_row_tokens
+        if limit is None or len(encoded) <= limit:
+            return [encoded]
+        if self._long_rows != "error":
+            return fit(encoded, limit, self._long_rows, counts)
+        raise ValueError(
+            f"the row is {len(encoded)} tokens long, but at most {limit} are allowed. Shorten or remove it, or set "
+            f"data.long_rows=truncate, split or drop, or training.max_row_tokens={len(encoded)} if the model's context "
+            "allows that."
+        )
 
     def _placed(self, found: Rendered, whole: list[int], prompts: list[list[int]]) -> tuple[list[int], list[int]]:
         """The row's ids and where each answer begins in them."""
@@ -171,16 +204,6 @@ class Encoder:
             if ids[place] in self.stop_ids:
                 return place + 1
         raise ValueError("the stop token behind the answer isn't read as a token of its own by the tokenizer.")
-
-    def _check(self, encoded: EncodedRow) -> None:
-        if encoded.targets_count == 0:
-            raise ValueError("the row has no token that carries loss. Remove it, or set data.train_on=text.")
-        limit = self._max_row_tokens
-        if limit is not None and len(encoded) > limit:
-            raise ValueError(
-                f"the row is {len(encoded)} tokens long, but at most {limit} are allowed. Shorten or remove it, or set "
-                f"training.max_row_tokens={len(encoded)} if the model's context allows that."
-            )
 
     def _messages(self, row: Row) -> tuple[Message, ...]:
         if self._system is None or row.messages[0].role == "system":

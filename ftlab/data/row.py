@@ -1,8 +1,9 @@
-"""The shapes that data takes on its way to the model: `Row`, `EncodedRow`, `MicroBatch`.
+"""The shapes that data takes on its way to the model: `Row`, `SpannedRow`, `EncodedRow`, `MicroBatch`.
 
 Only types live here. `source` makes rows, `chat` encodes them, `pack` lays them into micro-batches.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,6 +46,7 @@ class Row:
         messages: The turns, the last one the answer; empty for plain text.
         text: Plain text; empty for a conversation.
         tools: JSON text of the list of functions that the answers may call; empty where there are none.
+        source: The name of the source that it comes from, where a run mixes several (`data.mix`); else empty.
     """
 
     id: int
@@ -52,6 +54,37 @@ class Row:
     messages: tuple[Message, ...] = ()
     text: str = ""
     tools: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpannedRow:
+    """A row as token ids on its way into a file: plain numbers, no tensors.
+
+    Attributes:
+        id: The row's number; the parts of a row that was split share it.
+        ids: Token ids.
+        spans: First token and end (exclusive) of each stretch that carries loss, in order, without overlap.
+    """
+
+    id: int
+    ids: Sequence[int]
+    spans: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def targets_count(self) -> int:
+        """Tokens of this row that carry loss (the first token never does: nothing predicts it)."""
+        return sum(max(end - max(start, 1), 0) for start, end in self.spans)
+
+    def encoded(self) -> "EncodedRow":
+        """The same row as tensors."""
+        supervised = torch.zeros(len(self.ids), dtype=torch.bool)
+        for start, end in self.spans:
+            supervised[start:end] = True
+        return EncodedRow(self.id, torch.tensor(self.ids, dtype=torch.int64), supervised)
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,7 @@ def test_prompt_of_plain_text_is_its_first_half() -> None:
 
 
 def test_order_and_ids_of_rows_are_kept_over_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftlab.data.chat._BATCH_ROWS", 3)
+    monkeypatch.setattr("ftlab.data.chat.BATCH_ROWS", 3)
     encode, tokenizer = encoder("chatml")
     encoded = encode.encode_all([row("What?", f"answer {number}", row_id=number) for number in range(8)])
     assert [one.id for one in encoded] == list(range(8))
