@@ -24,6 +24,8 @@ ENDINGS: dict[str, FileFormat] = {
 }
 """What `data.file_format=auto` makes of a file name's ending."""
 
+OTHER_FORMAT, NO_ROWS = "FT104", "FT105"
+
 _MAGIC = {
     b"\x1f\x8b": ("a gzip archive", "Unpack it."),
     b"PK\x03\x04": ("a zip archive or an office document", "Unpack it, or export it as CSV."),
@@ -111,14 +113,17 @@ def _wrong_content(path: Path, file_format: str) -> Problem | None:
         with path.open("rb") as file:
             head = file.read(4)
     except OSError as error:
-        return Problem(str(path), f"can't be read: {error.strerror}.")
+        return Problem(str(path), f"can't be read: {error.strerror}.", code=NO_ROWS)
     if not head:
-        return Problem(str(path), "must hold rows, but the file is empty.")
+        return Problem(str(path), "must hold rows, but the file is empty.", code=NO_ROWS)
     is_parquet = head == b"PAR1"
     if is_parquet == (file_format == "parquet"):
         found = next((found for magic, found in _MAGIC.items() if head.startswith(magic) and not is_parquet), None)
-        return Problem(str(path), f"must be a {file_format} file, but is {found[0]}.", found[1]) if found else None
+        if not found:
+            return None
+        return Problem(str(path), f"must be a {file_format} file, but is {found[0]}.", found[1], OTHER_FORMAT)
     if is_parquet:
         what, fix = _MAGIC[b"PAR1"]
-        return Problem(str(path), f"must be a {file_format} file, but is {what}.", fix)
-    return Problem(str(path), "must be a Parquet file, but isn't one.", "Set data.file_format to what it is.")
+        return Problem(str(path), f"must be a {file_format} file, but is {what}.", fix, OTHER_FORMAT)
+    fix = "Set data.file_format to what it is."
+    return Problem(str(path), "must be a Parquet file, but isn't one.", fix, OTHER_FORMAT)

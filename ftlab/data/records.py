@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.data.faults import Faults
-from ftlab.data.files import DataFile
+from ftlab.data.files import NO_ROWS, OTHER_FORMAT, DataFile
 from ftlab.problem import Problem
 
+BROKEN, NO_OBJECT, ENCODING, BROKEN_CSV = "FT101", "FT102", "FT103", "FT106"
+TWICE, MARK = "FT122", "FT123"
 _BOM = b"\xef\xbb\xbf"
 _DELIMITERS = ",;\t"
 _MAX_FIELD_CHARS = 2**31 - 1
@@ -57,41 +59,46 @@ def _lines(path: Path, shown: str, faults: Faults) -> Iterator[tuple[int, str]]:
     """Numbered lines as UTF-8; a line in another encoding is a fault and comes empty."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
-            content = raw.removeprefix(_BOM) if number == 1 else raw
+            content = raw.removeprefix(_BOM)
+            if len(content) < len(raw):
+                faults.note(
+                    Problem(f"{shown}:{number}", "begins with a byte order mark, which is left out.", code=MARK)
+                )
             try:
                 yield number, content.decode()
             except UnicodeDecodeError as error:
                 what = f"must be UTF-8, but byte {error.start + 1} of the line is 0x{content[error.start]:02x}."
                 fix = "If it comes from Windows, convert the file: iconv -f WINDOWS-1252 -t UTF-8."
-                faults.add(Problem(f"{shown}:{number}", what, fix), same_as="encoding")
+                faults.add(Problem(f"{shown}:{number}", what, fix, ENCODING), same_as="encoding")
                 yield number, ""
 
 
 def _read_jsonl(file: DataFile, faults: Faults) -> Iterator[Record]:
-    read = 0
+    read, decoder = 0, _Decoder()
     for number, line in _lines(file.path, file.shown, faults):
         if not line.strip():
             continue
         origin = f"{file.shown}:{number}"
         try:
-            value = _json(line)
-        except ValueError as error:
+            value = decoder.decode(line)
+        except (ValueError, RecursionError) as error:
             if read == 0 and (problem := _other_format(origin, line)):
                 faults.add(problem)
                 return
-            faults.add(Problem(origin, f"must be a JSON object on one line, but is broken: {error}."))
+            what = f"must be a JSON object on one line, but is broken: {_reason(error)}."
+            faults.add(Problem(origin, what, _mend_advice(line), BROKEN))
             continue
         if read == 0 and isinstance(value, list):
             faults.add(_whole_json(origin, "a JSON array"))
             return
         read += 1
-        yield from _record(origin, value, faults)
+        yield from _record(origin, value, decoder, faults)
 
 
 def _read_json(file: DataFile, faults: Faults) -> Iterator[Record]:
     """An array of objects, or objects one after another, each with the line on which it begins."""
     text = "".join(line for _, line in _lines(file.path, file.shown, faults))
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
+    decoder = _Decoder()
     place, line, seen = _skip(text, 0), 1, 0
     closing = "]" if text[place : place + 1] == "[" else ""
     place += len(closing)
@@ -106,16 +113,19 @@ def _read_json(file: DataFile, faults: Faults) -> Iterator[Record]:
                 return
             at = getattr(error, "pos", place)
             where = f"{file.shown}:{text.count(chr(10), 0, at) + 1}"
-            faults.add(Problem(where, f"must be JSON, but is broken: {_reason(error)}; what follows isn't read."))
+            what = f"must be JSON, but is broken: {_reason(error)}; what follows isn't read."
+            faults.add(Problem(where, what, _mend_advice(text[place : place + 200]), BROKEN))
             return
-        yield from _record(origin, value, faults)
+        yield from _record(origin, value, decoder, faults)
         place = _skip(text, place)
         place += text[place : place + 1] == "," and bool(closing)
     if closing and (behind := _skip(text, place + 1)) < len(text):
         where = f"{file.shown}:{text.count(chr(10), 0, behind) + 1}"
-        faults.add(Problem(where, "must be one JSON array, but more stands behind its end.", "Put all rows into one."))
+        what = "must be one JSON array, but more stands behind its end."
+        faults.add(Problem(where, what, "Put all rows into one.", BROKEN))
     if closing and place >= len(text):
-        faults.add(Problem(file.shown, "must be a JSON array, but its closing ] is missing.", "Is the file cut off?"))
+        what = "must be a JSON array, but its closing ] is missing."
+        faults.add(Problem(file.shown, what, "Is the file cut off?", BROKEN))
 
 
 def _read_csv(file: DataFile, faults: Faults) -> Iterator[Record]:
@@ -124,7 +134,7 @@ def _read_csv(file: DataFile, faults: Faults) -> Iterator[Record]:
     with file.path.open("rb") as opened:
         head = opened.readline().decode(errors="replace")
     if head.lstrip("\ufeff \t").startswith("{"):
-        faults.add(Problem(f"{file.shown}:1", "must be CSV, but is JSON.", "Set data.file_format=jsonl."))
+        faults.add(Problem(f"{file.shown}:1", "must be CSV, but is JSON.", "Set data.file_format=jsonl.", OTHER_FORMAT))
         return
     delimiter = max(_DELIMITERS, key=head.count)
     reader = csv.reader((line for _, line in _lines(file.path, file.shown, faults)), delimiter=delimiter, strict=True)
@@ -137,9 +147,10 @@ def _read_csv(file: DataFile, faults: Faults) -> Iterator[Record]:
                 yield Record(origin, dict(zip(names, values, strict=True)))
             elif values:
                 what = f"must have {len(names)} fields as line 1 has, but has {len(values)}."
-                faults.add(Problem(origin, what, 'Put fields that hold the delimiter in "quotes".'))
+                faults.add(Problem(origin, what, 'Put fields that hold the delimiter in "quotes".', BROKEN_CSV))
     except csv.Error as error:
-        faults.add(Problem(f"{file.shown}:{reader.line_num}", f"must be CSV, but is broken: {error}."))
+        what = f"must be CSV, but is broken: {error}."
+        faults.add(Problem(f"{file.shown}:{reader.line_num}", what, code=BROKEN_CSV))
 
 
 def _read_parquet(file: DataFile, faults: Faults) -> Iterator[Record]:
@@ -151,25 +162,48 @@ def _read_parquet(file: DataFile, faults: Faults) -> Iterator[Record]:
         for number, row in enumerate(rows, 1):
             yield Record(f"{file.shown}:{number}", dict(row))
     except (OSError, ValueError, pyarrow.ArrowException, datasets.exceptions.DatasetsError) as error:
-        faults.add(Problem(file.shown, f"must be a Parquet file, but can't be read: {error}"))
+        faults.add(Problem(file.shown, f"must be a Parquet file, but can't be read: {error}", code=NO_ROWS))
 
 
-def _record(origin: str, value: Any, faults: Faults) -> Iterator[Record]:
-    if isinstance(value, dict):
-        yield Record(origin, value)
-    else:
-        faults.add(Problem(origin, f'must be a JSON object, {{"field": ...}}, but is of type {type(value).__name__}.'))
+class _Decoder(json.JSONDecoder):
+    """JSON as the standard says: no NaN, and keys that stand twice in an object are noted in `twice`."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_constant=self._constant, object_pairs_hook=self._object)
+        self.twice: dict[str, None] = {}
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            names = [name for name, _ in pairs]
+            self.twice |= dict.fromkeys(name for name in made if names.count(name) > 1)
+        return made
+
+    def _constant(self, name: str) -> None:
+        raise ValueError(f"{name} is no JSON value")
 
 
-def _json(line: str) -> Any:
-    try:
-        return json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(_reason(error)) from error
+def _record(origin: str, value: Any, decoder: _Decoder, faults: Faults) -> Iterator[Record]:
+    twice = ", ".join(f"`{name}`" for name in decoder.twice)
+    decoder.twice.clear()
+    if not isinstance(value, dict):
+        what = f'must be a JSON object, {{"field": ...}}, but is of type {type(value).__name__}.'
+        faults.add(Problem(origin, what, code=NO_OBJECT))
+        return
+    if twice:
+        what = f"has {twice} more than once in an object; the last value counts."
+        faults.note(Problem(origin, what, "Keep one of them.", TWICE))
+    yield Record(origin, value)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+def _mend_advice(text: str) -> str:
+    """What to do about JSON as a human or Python wrote it."""
+    begin = text.lstrip()
+    if begin.startswith("{'"):
+        return 'Write it with json.dumps: JSON has "double quotes" only.'
+    if text.rstrip().endswith(",}"):
+        return "Remove the comma before the closing brace."
+    return ""
 
 
 def _reason(error: Exception) -> str:
@@ -195,9 +229,10 @@ def _other_format(origin: str, line: str) -> Problem | None:
 
 def _csv_problem(origin: str, line: str) -> Problem | None:
     if line.lstrip()[:1] not in ("{", "[") and any(delimiter in line for delimiter in _DELIMITERS):
-        return Problem(origin, "must be JSON, but the file looks like CSV.", "Set data.file_format=csv.")
+        return Problem(origin, "must be JSON, but the file looks like CSV.", "Set data.file_format=csv.", OTHER_FORMAT)
     return None
 
 
 def _whole_json(origin: str, what: str) -> Problem:
-    return Problem(origin, f"must be one JSON object a line, but the file is {what}.", "Set data.file_format=json.")
+    text = f"must be one JSON object a line, but the file is {what}."
+    return Problem(origin, text, "Set data.file_format=json.", OTHER_FORMAT)

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftlab.data.row import Message
-from ftlab.data.values import RowFault, filled, text_of
+from ftlab.data.values import EMPTY_ANSWER, EMPTY_QUESTION, RowFault, filled, text_of
+
+UNKNOWN_ROLE, NO_TEXT_PART = "FT112", "FT118"
 
 _ROLES = {
     "system": "system",
@@ -69,9 +71,10 @@ def _turn(turn: Any, name: str, role: str, content: str, roles: Mapping[str, str
         raise RowFault(f"`{name}` must hold text only, but holds `tool_calls`.", "Write the call into `content`.")
     speaker = turn[role]
     if not isinstance(speaker, str) or speaker not in roles:
-        raise RowFault(f"`{name}.{role}` must be one of {', '.join(roles)}, but is {speaker!r}.")
-    to_text = filled if roles[speaker] in ("user", "assistant") else text_of
-    return Message(roles[speaker], to_text(_joined(turn.get(content)), f"{name}.{content}"))
+        raise RowFault(f"`{name}.{role}` must be one of {', '.join(roles)}, but is {speaker!r}.", code=UNKNOWN_ROLE)
+    text, field = _joined(turn.get(content)), f"{name}.{content}"
+    empty = {"user": EMPTY_QUESTION, "assistant": EMPTY_ANSWER}.get(roles[speaker])
+    return Message(roles[speaker], filled(text, field, empty=empty) if empty else text_of(text, field))
 
 
 def _joined(content: Any) -> Any:
@@ -79,7 +82,9 @@ def _joined(content: Any) -> Any:
     if isinstance(content, list) and content and all(isinstance(part, Mapping) and "type" in part for part in content):
         kinds = {str(part["type"]) for part in content}
         if kinds != {"text"}:
-            raise RowFault(f"a turn's parts must be of type text, but are {', '.join(sorted(kinds))}.")
+            raise RowFault(
+                f"a turn's parts must be of type text, but are {', '.join(sorted(kinds))}.", code=NO_TEXT_PART
+            )
         return "".join(str(part.get("text") or "") for part in content)
     return content
 

@@ -162,7 +162,7 @@ def test_input_taken_as_the_instruction_is_asked_once() -> None:
     ("record", "row_format", "expected"),
     [
         ({"instruction": "Q", "output": None}, "alpaca", "`output` must hold text, but is null. " + FILL),
-        ({"instruction": "Q", "output": " \n"}, "alpaca", "`output` must hold text, but is empty. " + FILL),
+        ({"instruction": "Q", "output": " \n"}, "alpaca", "`output` must hold text, but is only white space. " + FILL),
         ({"instruction": "", "output": "A"}, "alpaca", "`instruction` must hold text, but is empty. " + FILL),
         ({"text": ""}, "text", "`text` must hold text, but is empty. " + FILL),
         (
