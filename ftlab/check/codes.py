@@ -33,9 +33,261 @@ class Code:
 _ALL: tuple[Code, ...] = (
     # FT1xx format
     # FT2xx duplicates and leakage
+    Code(
+        "FT201",
+        "exact duplicate",
+        "warning",
+        "drop",
+        "The row says what an earlier row says, but for case, spacing or Unicode form: it is learned twice as hard. Keep one.",
+    ),
+    Code(
+        "FT202",
+        "near duplicate",
+        "warning",
+        "drop",
+        "Prompt and answer differ from an earlier row's in a few characters only, and in no number. Keep the better one.",
+    ),
+    Code(
+        "FT203",
+        "same question, different answers",
+        "warning",
+        "keep",
+        "The model is taught to answer the same question in two ways. Keep the right answer, or tell the questions apart.",
+    ),
+    Code(
+        "FT211",
+        "row stands in a held-out split, too",
+        "error",
+        "drop",
+        "The row is trained on and measured on: the held-out figures look better than they are. Take it out of training.",
+    ),
+    Code(
+        "FT212",
+        "row nearly stands in a held-out split",
+        "warning",
+        "drop",
+        "The row differs from a held-out one in a few characters only. Take it out of training.",
+    ),
+    Code(
+        "FT213",
+        "question stands in a held-out split, too",
+        "warning",
+        "keep",
+        "The same question is trained on and measured on, with another answer. Keep each question in one split.",
+    ),
     # FT3xx tokens
     # FT4xx content
+    Code(
+        "FT401",
+        "e-mail address",
+        "warning",
+        "mend",
+        "A model may repeat what it was trained on. Mask personal data, or silence the code where the address is public.",
+    ),
+    Code(
+        "FT402",
+        "phone number",
+        "warning",
+        "mend",
+        "A model may repeat what it was trained on. Mask personal data, or silence the code where the number is public.",
+    ),
+    Code(
+        "FT403",
+        "payment card number",
+        "warning",
+        "mend",
+        "A number of a card scheme whose check digit is right. Mask it: nobody's card belongs into training data.",
+    ),
+    Code(
+        "FT404",
+        "bank account number (IBAN)",
+        "warning",
+        "mend",
+        "An IBAN of a known country whose check digits are right. Mask it, or silence the code where the account is public.",
+    ),
+    Code(
+        "FT405",
+        "national id number",
+        "warning",
+        "mend",
+        "A number that names one person (China, USA, Italy, Brazil, France, South Korea), check digits right where it has any. Mask it.",
+    ),
+    Code(
+        "FT411",
+        "access key or token of a service",
+        "error",
+        "mend",
+        "Whoever gets the model may get the key. Revoke it, and mask it.",
+    ),
+    Code(
+        "FT412",
+        "private key",
+        "error",
+        "mend",
+        "Whoever gets the model may get the key. Replace the key wherever it is used, and mask it.",
+    ),
+    Code(
+        "FT413",
+        "random value under a name like `api_key`",
+        "warning",
+        "mend",
+        "It looks like a secret. If it is one, replace it and mask it.",
+    ),
+    Code(
+        "FT421",
+        "same answer to many questions",
+        "warning",
+        "keep",
+        "One long answer stands under many different questions: the model learns to give it always. Write what each question needs.",
+    ),
+    Code(
+        "FT422",
+        "canned phrase of another model",
+        "warning",
+        "keep",
+        "The answer speaks of itself as another assistant, which the tuned model will do, too. Write the answer anew.",
+    ),
+    Code(
+        "FT423",
+        "refusal",
+        "warning",
+        "keep",
+        "The answer declines to help: a few such rows teach a model to refuse. Remove it, unless refusing is what you want here.",
+    ),
+    Code(
+        "FT431",
+        "another script than the set",
+        "warning",
+        "keep",
+        "Nearly all rows are written in one script, this one in another. Remove it, unless it is meant.",
+    ),
+    Code(
+        "FT432",
+        "answer in another language than the question",
+        "warning",
+        "keep",
+        "Question and answer are written in different scripts, and nothing asks for that. Translate one of them.",
+    ),
+    Code(
+        "FT441",
+        "marker of a chat template in the text",
+        "warning",
+        "mend",
+        "What a chat template puts between turns stands in the text itself and would be learned as text. Remove it; markers at the "
+        "start and end of a turn are taken off.",
+    ),
+    Code(
+        "FT442",
+        "text read in a wrong encoding",
+        "warning",
+        "mend",
+        "Such as `Ã¼` in place of `ü`. It is mended where the bytes tell what was meant.",
+    ),
+    Code(
+        "FT443",
+        "invisible characters",
+        "warning",
+        "mend",
+        "Zero-width, direction-changing or control characters make other tokens of words that look the same. They are taken out.",
+    ),
+    Code(
+        "FT444",
+        "lost characters",
+        "warning",
+        "keep",
+        "U+FFFD or its like stands where a character was lost. Export the data anew, in UTF-8.",
+    ),
+    Code(
+        "FT451",
+        "answer cut off",
+        "warning",
+        "keep",
+        "The answer breaks off, unlike the others: the model learns to stop in the middle of a sentence. Complete or remove it.",
+    ),
+    Code(
+        "FT461",
+        "answer is no strict JSON",
+        "warning",
+        "drop",
+        "It begins as JSON, or the others are JSON, but it doesn't parse. Mend it: one such row in a hundred is learned, too.",
+    ),
+    Code(
+        "FT462",
+        "answer doesn't fit the schema",
+        "error",
+        "drop",
+        "The answer is JSON, but not of the form that `data.schema` asks for. Mend the field named, or the schema.",
+    ),
     # FT5xx masks and templates
+    Code(
+        "FT501",
+        "no supervised token",
+        "error",
+        "drop",
+        "A row whose loss mask is empty adds nothing, and a whole batch of them a loss of 0.0. Remove it, or train on its "
+        "whole text with data.train_on=text.",
+    ),
+    Code(
+        "FT502",
+        "stop token not supervised",
+        "error",
+        "drop",
+        "A model that never learns its stop token never stops. The template's end of turn must be a token at which "
+        "generation stops, and carry loss.",
+    ),
+    Code(
+        "FT503",
+        "padding supervised",
+        "error",
+        "drop",
+        "Padding that carries loss teaches the model to write padding. Remove the padding token's text from the row.",
+    ),
+    Code(
+        "FT504",
+        "prompt supervised",
+        "error",
+        "drop",
+        "Tokens that the model is given, not ones it has to write, carry loss. The mask isn't true to the template.",
+    ),
+    Code(
+        "FT505",
+        "answer not supervised",
+        "error",
+        "drop",
+        "What carries loss isn't the row's answer: the mask misses a part of it, or the template writes another text.",
+    ),
+    Code(
+        "FT506",
+        "sequence begins twice",
+        "error",
+        "drop",
+        "The row begins with the beginning-of-sequence token twice, which the model has never seen. The row's text or the "
+        "template writes it once too often.",
+    ),
+    Code(
+        "FT510",
+        "chat template unusable",
+        "error",
+        "keep",
+        "The chat template renders no conversation, or ends no answer with a stop token. Set model.chat_template=default, "
+        "or name a Jinja file.",
+    ),
+    Code(
+        "FT511",
+        "refused by the chat template",
+        "error",
+        "drop",
+        "The chat template doesn't accept this conversation, such as a system turn or two questions in a row. Change the "
+        "row, or set model.chat_template.",
+    ),
+    Code(
+        "FT512",
+        "answer without a true place",
+        "error",
+        "drop",
+        "The chat template writes the answer elsewhere or otherwise than the model will be asked for it, so no mask would "
+        "be true. The message says what differs and which setting helps.",
+    ),
     # FT6xx sources
 )
 
