@@ -38,28 +38,32 @@ _ALL: tuple[Code, ...] = (
         "exact duplicate",
         "warning",
         "drop",
-        "The row says what an earlier row says, but for case, spacing or Unicode form: it is learned twice as hard. Keep one.",
+        "The row says what an earlier row says, but for case, spacing or Unicode form: it is learned twice as "
+        "hard. Keep one.",
     ),
     Code(
         "FT202",
         "near duplicate",
         "warning",
         "drop",
-        "Prompt and answer differ from an earlier row's in a few characters only, and in no number. Keep the better one.",
+        "Prompt and answer differ from an earlier row's in a few characters only, and in no number. Keep the "
+        "better one.",
     ),
     Code(
         "FT203",
         "same question, different answers",
         "warning",
         "keep",
-        "The model is taught to answer the same question in two ways. Keep the right answer, or tell the questions apart.",
+        "The model is taught to answer the same question in two ways. Keep the right answer, or tell the "
+        "questions apart.",
     ),
     Code(
         "FT211",
         "row stands in a held-out split, too",
         "error",
         "drop",
-        "The row is trained on and measured on: the held-out figures look better than they are. Take it out of training.",
+        "The row is trained on and measured on: the held-out figures look better than they are. Take it out of "
+        "training.",
     ),
     Code(
         "FT212",
@@ -82,14 +86,16 @@ _ALL: tuple[Code, ...] = (
         "e-mail address",
         "warning",
         "mend",
-        "A model may repeat what it was trained on. Mask personal data, or silence the code where the address is public.",
+        "A model may repeat what it was trained on. Mask personal data, or silence the code where the address is "
+        "public.",
     ),
     Code(
         "FT402",
         "phone number",
         "warning",
         "mend",
-        "A model may repeat what it was trained on. Mask personal data, or silence the code where the number is public.",
+        "A model may repeat what it was trained on. Mask personal data, or silence the code where the number is "
+        "public.",
     ),
     Code(
         "FT403",
@@ -103,14 +109,16 @@ _ALL: tuple[Code, ...] = (
         "bank account number (IBAN)",
         "warning",
         "mend",
-        "An IBAN of a known country whose check digits are right. Mask it, or silence the code where the account is public.",
+        "An IBAN of a known country whose check digits are right. Mask it, or silence the code where the account "
+        "is public.",
     ),
     Code(
         "FT405",
         "national id number",
         "warning",
         "mend",
-        "A number that names one person (China, USA, Italy, Brazil, France, South Korea), check digits right where it has any. Mask it.",
+        "A number that names one person (China, USA, Italy, Brazil, France, South Korea), check digits right "
+        "where it has any. Mask it.",
     ),
     Code(
         "FT411",
@@ -138,7 +146,8 @@ _ALL: tuple[Code, ...] = (
         "same answer to many questions",
         "warning",
         "keep",
-        "One long answer stands under many different questions: the model learns to give it always. Write what each question needs.",
+        "One long answer stands under many different questions: the model learns to give it always. Write what "
+        "each question needs.",
     ),
     Code(
         "FT422",
@@ -152,7 +161,8 @@ _ALL: tuple[Code, ...] = (
         "refusal",
         "warning",
         "keep",
-        "The answer declines to help: a few such rows teach a model to refuse. Remove it, unless refusing is what you want here.",
+        "The answer declines to help: a few such rows teach a model to refuse. Remove it, unless refusing is what "
+        "you want here.",
     ),
     Code(
         "FT431",
@@ -173,7 +183,8 @@ _ALL: tuple[Code, ...] = (
         "marker of a chat template in the text",
         "warning",
         "mend",
-        "What a chat template puts between turns stands in the text itself and would be learned as text. Remove it; markers at the "
+        "What a chat template puts between turns stands in the text itself and would be learned as text. Remove "
+        "it; markers at the "
         "start and end of a turn are taken off.",
     ),
     Code(
@@ -188,7 +199,8 @@ _ALL: tuple[Code, ...] = (
         "invisible characters",
         "warning",
         "mend",
-        "Zero-width, direction-changing or control characters make other tokens of words that look the same. They are taken out.",
+        "Zero-width, direction-changing or control characters make other tokens of words that look the same. They "
+        "are taken out.",
     ),
     Code(
         "FT444",
@@ -202,14 +214,16 @@ _ALL: tuple[Code, ...] = (
         "answer cut off",
         "warning",
         "keep",
-        "The answer breaks off, unlike the others: the model learns to stop in the middle of a sentence. Complete or remove it.",
+        "The answer breaks off, unlike the others: the model learns to stop in the middle of a sentence. Complete "
+        "or remove it.",
     ),
     Code(
         "FT461",
         "answer is no strict JSON",
         "warning",
         "drop",
-        "It begins as JSON, or the others are JSON, but it doesn't parse. Mend it: one such row in a hundred is learned, too.",
+        "It begins as JSON, or the others are JSON, but it doesn't parse. Mend it: one such row in a hundred is "
+        "learned, too.",
     ),
     Code(
         "FT462",
@@ -224,7 +238,8 @@ _ALL: tuple[Code, ...] = (
         "no supervised token",
         "error",
         "drop",
-        "A row whose loss mask is empty adds nothing, and a whole batch of them a loss of 0.0. Remove it, or train on its "
+        "A row whose loss mask is empty adds nothing, and a whole batch of them a loss of 0.0. Remove it, or "
+        "train on its "
         "whole text with data.train_on=text.",
     ),
     Code(
@@ -261,7 +276,8 @@ _ALL: tuple[Code, ...] = (
         "sequence begins twice",
         "error",
         "drop",
-        "The row begins with the beginning-of-sequence token twice, which the model has never seen. The row's text or the "
+        "The row begins with the beginning-of-sequence token twice, which the model has never seen. The row's "
+        "text or the "
         "template writes it once too often.",
     ),
     Code(
@@ -269,7 +285,8 @@ _ALL: tuple[Code, ...] = (
         "chat template unusable",
         "error",
         "keep",
-        "The chat template renders no conversation, or ends no answer with a stop token. Set model.chat_template=default, "
+        "The chat template renders no conversation, or ends no answer with a stop token. Set "
+        "model.chat_template=default, "
         "or name a Jinja file.",
     ),
     Code(
@@ -277,7 +294,8 @@ _ALL: tuple[Code, ...] = (
         "refused by the chat template",
         "error",
         "drop",
-        "The chat template doesn't accept this conversation, such as a system turn or two questions in a row. Change the "
+        "The chat template doesn't accept this conversation, such as a system turn or two questions in a row. "
+        "Change the "
         "row, or set model.chat_template.",
     ),
     Code(
@@ -285,7 +303,8 @@ _ALL: tuple[Code, ...] = (
         "answer without a true place",
         "error",
         "drop",
-        "The chat template writes the answer elsewhere or otherwise than the model will be asked for it, so no mask would "
+        "The chat template writes the answer elsewhere or otherwise than the model will be asked for it, so no "
+        "mask would "
         "be true. The message says what differs and which setting helps.",
     ),
     # FT6xx sources
