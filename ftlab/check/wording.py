@@ -1,0 +1,71 @@
+"""A row's words as the checks compare them: prompt, answer, and text without the differences that don't matter.
+
+In: rows. Out: text and 64-bit digests of it. What is done with them is not known here.
+"""
+
+import hashlib
+import re
+import unicodedata
+
+from ftlab.data.row import Message, Row
+
+_WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+"""Japanese, Chinese and Korean characters, of which one says about as much as two or three letters."""
+
+_SEGMENT_END = re.compile(r"(?<=[.!?:;])\s+|(?<=[。！？：；])|\n+")
+
+
+def normal(text: str) -> str:
+    r"""Takes out what doesn't make two texts different.
+
+    Unicode compatibility forms become the plain ones (NFKC: full-width letters, ligatures, composed accents), case is
+    folded, and every run of white space becomes one space, with none at the ends. Punctuation and digits stay.
+
+    >>> normal("  Ｗｈａｔ is\n\tCOMPOUND interest？ ")
+    'what is compound interest?'
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().split())
+
+
+def digest(text: str) -> int:
+    """Returns a 64-bit hash of text, the same in every process; of a million texts two share one with odds of 10⁻⁷."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def prompt_of(row: Row) -> str:
+    """What the model is given: all turns but the last, and the tools; empty for plain text."""
+    return "\n".join([row.tools, *map(turn_text, row.messages[:-1])]).strip()
+
+
+def answer_of(row: Row) -> str:
+    """What the model learns to say: the last turn, or the plain text."""
+    return turn_text(row.messages[-1]) if row.messages else row.text
+
+
+def turn_text(turn: Message) -> str:
+    """All that one turn says: thoughts, words and calls."""
+    return "\n".join(part for part in (turn.reasoning, turn.content, turn.tool_calls) if part)
+
+
+def prompt_digest(row: Row) -> int:
+    """A hash of the normalised prompt with its roles: equal where two rows ask the same."""
+    return digest(
+        "\x1e".join([normal(row.tools), *(f"{turn.role}\x1f{normal(turn_text(turn))}" for turn in row.messages[:-1])])
+    )
+
+
+def answer_digest(row: Row) -> int:
+    """A hash of the normalised answer."""
+    return digest(normal(answer_of(row)))
+
+
+def segments(text: str) -> list[str]:
+    """The lines and sentences of a text, normalised, none of them empty."""
+    return [segment for piece in _SEGMENT_END.split(text) if (segment := normal(piece))]
+
+
+def is_wide(text: str) -> bool:
+    """Whether most of a text is written in Chinese, Japanese or Korean characters."""
+    return not text.isascii() and 2 * len(_WIDE.findall(text)) > len(text)
