@@ -133,7 +133,7 @@ class _Shingles:
     def of(cls, row: Row, shared: frozenset[int]) -> "_Shingles":
         whole = f"{prompt_of(row)}\n{answer_of(row)}"
         prompt, answer = _compared(row, shared)
-        return cls(np.unique(_shingles(prompt)), np.unique(_shingles(answer)), tuple(sorted(_NUMBER.findall(whole))))
+        return cls(np.unique(shingles(prompt)), np.unique(shingles(answer)), tuple(sorted(_NUMBER.findall(whole))))
 
     def alike(self, other: "_Shingles", threshold: float) -> float | None:
         """The Jaccard index of the whole rows; None where they are not near duplicates."""
@@ -158,7 +158,7 @@ def _compared(row: Row, shared: frozenset[int]) -> tuple[str, str]:
     return " ".join(part for part in segments(prompt) if digest(part) not in shared), normal(answer)
 
 
-def _shingles(text: str) -> Hashes:
+def shingles(text: str) -> Hashes:
     """A 64-bit hash of each run of 5 (or 3) characters, in order; one of all where the text is shorter."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     if not len(codes):
@@ -219,7 +219,7 @@ def _signatures(
         batch.clear()
 
     for position, row in rows():
-        hashes = _shingles(" ".join(_compared(row, shared)))
+        hashes = shingles(" ".join(_compared(row, shared)))
         if not len(hashes):
             continue
         positions.append(position)
