@@ -1,7 +1,7 @@
 """Rows as the model sees them, with what carries loss in green: for the terminal and for the HTML page.
 
 In: encoded rows. Out: rich `Text`s and HTML fragments (classes `masked`, `supervised`, `special`, `gap`; their colours
-are the page's). Supervised stretches stand in ⟦brackets⟧ in the terminal, so that they can be told apart without colour.
+are the page's). In the terminal supervised stretches stand in ⟦brackets⟧ too, so that no colour is needed.
 Whatever a row holds is shown, never obeyed: control characters are spelled out, HTML is escaped.
 """
 
