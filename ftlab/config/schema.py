@@ -46,6 +46,8 @@ class Task:
     """What to do with the rest of the configuration."""
 
     name: str
+    format: Literal["text", "json"] = number(optional=True)
+    matrix: bool = number(optional=True)
 
 
 @dataclass
@@ -83,7 +85,8 @@ class Training:
     """How long and in what portions to train."""
 
     batch_rows: int = number(least=1)
-    micro_batch_tokens: int = number(least=1)
+    recompute: Literal["auto", "none", "norms", "mlp", "all"] | int = number(least=1)
+    micro_batch_tokens: Literal["auto"] | int = number(least=1)
     epochs: float = number(above=0)
     max_steps: int | None = number(least=1)
     max_grad_norm: float | None = number(above=0)
@@ -119,6 +122,8 @@ class Columns:
     instruction: str
     input: str
     output: str
+    prompt: str
+    completion: str
     messages: str
     conversations: str
     text: str
@@ -132,7 +137,7 @@ class Data:
     path: str | None
     validation_path: str | None
     test_path: str | None
-    format: Literal["alpaca", "messages", "sharegpt", "text"]
+    format: Literal["auto", "alpaca", "prompt-completion", "messages", "sharegpt", "text"]
     file_format: Literal["auto", "jsonl", "json", "csv", "parquet"]
     hub_id: str | None
     hub_config: str | None
@@ -161,6 +166,7 @@ class Trainer:
 
     accelerator: Literal["auto", "cpu", "gpu"]
     precision: ComputeDtype
+    memory: str | int | float
     devices: int = number(least=1)
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from ftlab.data.faults import Faults
 from ftlab.data.files import DataFile, find_files
 from ftlab.data.hub import read_hub
+from ftlab.data.reader import RowReader
 from ftlab.data.records import Record, read_records
 from ftlab.data.row import Row
-from ftlab.data.schema import PROMPT, RowSchema
+from ftlab.data.schema import PROMPT
 from ftlab.data.split import deal
-from ftlab.data.values import RowFault
 from ftlab.problem import Problem, raise_all
 
 DEMO_SPLITS = ("train", "validation", "test")
@@ -61,7 +61,7 @@ def read_splits(
         path: Training rows: file, folder or glob. None with no `hub_id`: the embedded demo.
         validation_path: Validation rows; None holds out `validation_fraction` of the training rows.
         test_path: Test rows; None holds out as much again.
-        row_format: `alpaca`, `messages`, `sharegpt` or `text`.
+        row_format: `auto` (by each file's fields), or one of `ftlab.data.schema.RowFormat`.
         file_format: `jsonl`, `json`, `csv`, `parquet`, or `auto` by each file's ending.
         hub_id: A data set of the hub, in place of `path`.
         hub_config: Its configuration.
@@ -77,11 +77,11 @@ def read_splits(
     Raises:
         InputError: Everything that is wrong in the settings, or in all files.
     """
-    schema = RowSchema(row_format, columns=columns, prompt=prompt)
+    rows_of = RowReader(row_format, columns=columns, prompt=prompt)
     raise_all(_setting_problems(path, hub_id, validation_path or test_path, validation_fraction))
     if path is None and hub_id is None:
         return _read_demo()
-    reader = _Reader(schema, file_format)
+    reader = _Reader(rows_of, file_format)
     rows = reader.hub(hub_id, hub_config, hub_split) if hub_id else reader.files("data.path", path or "")
     validation = reader.files("data.validation_path", validation_path) if validation_path else []
     test = reader.files("data.test_path", test_path) if test_path else []
@@ -105,7 +105,7 @@ def read_rows(
     Raises:
         InputError: Everything that is wrong in the settings, or in all files.
     """
-    reader = _Reader(RowSchema(row_format, columns=columns), file_format)
+    reader = _Reader(RowReader(row_format, columns=columns), file_format)
     rows = reader.files("data.path", path)
     reader.raise_all()
     return rows
@@ -114,13 +114,12 @@ def read_rows(
 class _Reader:
     """Reads sources one after another: numbers the rows through, collects the faults and the fields left unread."""
 
-    def __init__(self, schema: RowSchema, file_format: str) -> None:
-        self._schema = schema
+    def __init__(self, rows_of: RowReader, file_format: str) -> None:
+        self._rows_of = rows_of
         self._file_format = file_format
         self._ids = count()
         self._problems: list[Problem] = []
         self._keys: dict[Path, str] = {}
-        self._unread: dict[str, None] = {}
 
     def files(self, key: str, path: str) -> list[Row]:
         found, problems = find_files(key, path, self._file_format)
@@ -152,24 +151,17 @@ class _Reader:
         raise_all(self._problems)
 
     def notes(self) -> list[str]:
-        if not self._unread:
+        if not self._rows_of.unread:
             return []
-        return [f"These fields of the data aren't used: {', '.join(self._unread)}."]
+        return [f"These fields of the data aren't used: {', '.join(self._rows_of.unread)}."]
 
     def _rows(self, records: Iterable[Record], faults: Faults) -> list[Row]:
-        rows = []
-        for record in records:
-            try:
-                rows.append(self._schema.to_row(record.fields, row_id=next(self._ids), origin=record.origin))
-            except RowFault as fault:
-                faults.add(Problem(record.origin, fault.what, fault.fix), same_as=fault.same_as)
-            self._unread |= dict.fromkeys(name for name in record.fields if name not in self._schema.used)
-        return rows
+        return list(self._rows_of.rows(records, self._ids, faults))
 
 
 def _read_demo() -> Splits:
     """The embedded rows, in their own three files."""
-    reader = _Reader(RowSchema("alpaca"), "jsonl")
+    reader = _Reader(RowReader("alpaca"), "jsonl")
     with as_file(files("ftlab.data") / "demo") as folder:
         train, validation, test = [
             reader.file(DataFile(folder / f"{name}.jsonl", "jsonl", f"demo/{name}.jsonl")) for name in DEMO_SPLITS

@@ -114,11 +114,11 @@ def test_article_is_the_articles_recipe() -> None:
     assert composed("method=article", "training=default").training.max_steps is None
 
 
-def test_path_alone_means_the_users_rows_in_the_demos_format() -> None:
+def test_path_alone_means_the_users_rows_in_any_known_format() -> None:
     cfg = composed("method=qlora", "model=llama3-8b", "data.path=mine.jsonl")
     assert (cfg.data.path, cfg.data.format, cfg.data.validation_path, cfg.data.test_path) == (
         "mine.jsonl",
-        "alpaca",
+        "auto",
         None,
         None,
     )

@@ -267,10 +267,14 @@ def test_mapped_optional_field_that_is_missing_is_told() -> None:
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
-        ({"row_format": "alpacca"}, "data.format: must be one of alpaca, messages, sharegpt, text, but is 'alpacca'."),
+        (
+            {"row_format": "alpacca"},
+            "data.format: must be one of alpaca, prompt-completion, messages, sharegpt, text, but is 'alpacca'.",
+        ),
         (
             {"row_format": "alpaca", "columns": {"ouput": "x"}},
-            "data.columns.ouput: must be one of conversations, input, instruction, messages, output, text.",
+            "data.columns.ouput: must be one of completion, conversations, input, instruction, messages, output, "
+            "prompt, text.",
         ),
         (
             {"row_format": "alpaca", "prompt": "{instruction}"},

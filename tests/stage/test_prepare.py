@@ -48,7 +48,7 @@ def test_row_without_output_is_named_by_line(tmp_path: Path) -> None:
 
 
 def test_wrong_field_names_come_with_their_mapping(tmp_path: Path) -> None:
-    text = _refused(tmp_path, _file(tmp_path, {"question": "?", "answer": "!"}))
+    text = _refused(tmp_path, "data=alpaca", _file(tmp_path, {"question": "?", "answer": "!"}))
     assert "data.columns" in text
 
 
