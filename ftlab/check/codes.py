@@ -32,6 +32,131 @@ class Code:
 
 _ALL: tuple[Code, ...] = (
     # FT1xx format
+    Code(
+        "FT101",
+        "broken JSON",
+        "error",
+        "drop",
+        "The line can't be read as JSON. Write files with json.dumps, one object a line; a file that was cut off "
+        "ends in the middle of a line.",
+    ),
+    Code(
+        "FT102", "no object", "error", "drop", 'A row must be a JSON object, such as {"instruction": …, "output": …}.'
+    ),
+    Code(
+        "FT103",
+        "wrong encoding",
+        "error",
+        "drop",
+        "Files must be UTF-8. Convert the file with iconv; a guess could change letters.",
+    ),
+    Code(
+        "FT104",
+        "other file format",
+        "error",
+        "drop",
+        "The file isn't what its ending or data.file_format says. The message names the override, or how to convert it.",
+    ),
+    Code("FT105", "no rows", "error", "drop", "The file is empty, holds no row, or can't be opened."),
+    Code(
+        "FT106",
+        "broken CSV",
+        "error",
+        "drop",
+        'A line has more or fewer fields than the first one. Fields that hold the delimiter belong in "quotes".',
+    ),
+    Code(
+        "FT107",
+        "missing fields",
+        "error",
+        "drop",
+        "The row lacks a field that its format needs. Where the data uses another name, data.columns says which.",
+    ),
+    Code(
+        "FT108",
+        "empty answer",
+        "error",
+        "drop",
+        "There is nothing to learn from: the answer (or the text) is null, empty or white space.",
+    ),
+    Code("FT109", "empty question", "error", "drop", "The answer would be trained on without anything being asked."),
+    Code(
+        "FT110",
+        "not text",
+        "error",
+        "drop",
+        "The value can't be written as text: half of a surrogate pair, or a number that JSON doesn't have.",
+    ),
+    Code(
+        "FT111",
+        "unreadable turn",
+        "error",
+        "drop",
+        "A conversation must be a list of turns, each an object with the role and the text of its format.",
+    ),
+    Code("FT112", "unknown role", "error", "drop", "A turn's role is none that chat templates know."),
+    Code(
+        "FT113",
+        "mixed formats",
+        "error",
+        "drop",
+        "The row has another format than the file's others. Give each format a file of its own.",
+    ),
+    Code(
+        "FT114",
+        "no answer",
+        "error",
+        "drop",
+        "The conversation doesn't end with the assistant's turn, so there is nothing to learn at its end.",
+    ),
+    Code("FT115", "answer first", "error", "drop", "The conversation begins with an answer that nothing asked for."),
+    Code(
+        "FT116",
+        "same role twice",
+        "warning",
+        "keep",
+        "Two turns of one role follow each other. Many chat templates refuse that or join them; join them yourself.",
+    ),
+    Code(
+        "FT117",
+        "late system turn",
+        "warning",
+        "keep",
+        "A system turn stands behind other turns. Many chat templates refuse it or leave it out.",
+    ),
+    Code(
+        "FT118",
+        "part that is no text",
+        "error",
+        "drop",
+        "A turn holds an image, a sound or another part that a language model can't be trained on here.",
+    ),
+    Code(
+        "FT119",
+        "value written as JSON",
+        "note",
+        "keep",
+        "The value is an object, a list or a number. It is trained on as JSON text with its keys in the file's order.",
+    ),
+    Code("FT120", "unread field", "note", "keep", "The field belongs to no format and isn't used."),
+    Code(
+        "FT121",
+        "guessed names",
+        "warning",
+        "keep",
+        "The format was guessed from foreign field names. Name it with data=… and data.columns.…, and it is strict.",
+    ),
+    Code(
+        "FT122",
+        "key twice",
+        "warning",
+        "mend",
+        "An object has a key more than once; the last value counts, as most readers have it. `check.write` writes it "
+        "once.",
+    ),
+    Code(
+        "FT123", "byte order mark", "note", "mend", "The line begins with a byte order mark (U+FEFF). It is left out."
+    ),
     # FT2xx duplicates and leakage
     Code(
         "FT201",
@@ -80,6 +205,37 @@ _ALL: tuple[Code, ...] = (
         "The same question is trained on and measured on, with another answer. Keep each question in one split.",
     ),
     # FT3xx tokens
+    Code(
+        "FT301",
+        "row over the limit",
+        "error",
+        "keep",
+        "The row has more tokens than training.max_row_tokens or the model's context allows. data.long_rows says what "
+        "becomes of such rows; the check tells what each policy would cost.",
+    ),
+    Code(
+        "FT302",
+        "long rows cut",
+        "warning",
+        "keep",
+        "Rows over the limit are left out, cut or split, as data.long_rows says.",
+    ),
+    Code(
+        "FT303",
+        "few supervised tokens",
+        "warning",
+        "keep",
+        "Under 5 % of the tokens carry loss: nearly all time goes into reading prompts. Shorten them, or train on all "
+        "answers of a conversation (data.train_on=assistant).",
+    ),
+    Code(
+        "FT304",
+        "few steps",
+        "warning",
+        "keep",
+        "The run has fewer than 20 optimizer steps, too few for most schedules. Lower training.batch_rows or raise "
+        "training.epochs.",
+    ),
     # FT4xx content
     Code(
         "FT401",
