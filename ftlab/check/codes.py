@@ -55,7 +55,7 @@ _ALL: tuple[Code, ...] = (
         "other file format",
         "error",
         "drop",
-        "The file isn't what its ending or data.file_format says. The message names the override, or how to convert it.",
+        "The file isn't what its ending or data.file_format says. The message names the override.",
     ),
     Code("FT105", "no rows", "error", "drop", "The file is empty, holds no row, or can't be opened."),
     Code(
