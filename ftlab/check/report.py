@@ -98,8 +98,9 @@ class TokenReport:
         limit_tokens: The longest row allowed; None where nothing limits it.
         over_limit_rows: Rows of all splits over the limit.
         policies: What each way to treat those would do; empty where no row is over the limit.
-        padded_full: Share of real tokens (0 to 1) in micro-batches that are padded.
-        packed_full: The same in micro-batches that are packed.
+        padded_full: Share of positions (0 to 1) that are tokens and no padding, in padded micro-batches. Packed ones
+            have no padding.
+        packed_full: Share of the token budget that packed micro-batches fill.
         padded_micro_batches: Forward passes of one epoch, padded.
         packed_micro_batches: The same, packed.
         batch_rows: Rows of an optimizer step.
