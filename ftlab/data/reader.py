@@ -88,6 +88,8 @@ class RowReader:
                 faults.add(problem, same_as=fault.same_as, row_id=row_id)
                 continue
             good += 1
+            if record.note:
+                faults.note(record.note, row_id)
             for found in _not_text(record.fields, schema.used):
                 written[found] += 1
                 first.setdefault(found, record.origin)

@@ -30,10 +30,12 @@ class Record:
     Attributes:
         origin: `file:line`.
         fields: The fields' values by name.
+        note: What is odd about it; None where nothing is.
     """
 
     origin: str
     fields: dict[str, Any]
+    note: Problem | None = None
 
 
 def read_records(file: DataFile, faults: Faults) -> Iterator[Record]:
@@ -190,10 +192,8 @@ def _record(origin: str, value: Any, decoder: _Decoder, faults: Faults) -> Itera
         what = f'must be a JSON object, {{"field": ...}}, but is of type {type(value).__name__}.'
         faults.add(Problem(origin, what, code=NO_OBJECT))
         return
-    if twice:
-        what = f"has {twice} more than once in an object; the last value counts."
-        faults.note(Problem(origin, what, "Keep one of them.", TWICE))
-    yield Record(origin, value)
+    what = f"has {twice} more than once in an object; the last value counts."
+    yield Record(origin, value, Problem(origin, what, "Keep one of them.", TWICE) if twice else None)
 
 
 def _mend_advice(text: str) -> str:
