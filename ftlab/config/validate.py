@@ -114,7 +114,8 @@ def _plain_value(key: str, value: Any, entry: Field[Any]) -> Iterator[Problem]:
     if not kind.matches(value, entry.type):
         yield Problem(key, f"must be {expected}, but is {value!r}.")
         return
-    for words, bound in entry.metadata.get("bounds", {}).items() if value is not None else ():
+    is_number = isinstance(value, int | float)  # null or a word may stand in its place
+    for words, bound in entry.metadata.get("bounds", {}).items() if is_number else ():
         holds = {"at least": value >= bound, "more than": value > bound, "at most": value <= bound}
         if not holds.get(words, value < bound):
             yield Problem(key, f"must be {words} {bound}, but is {value}.")

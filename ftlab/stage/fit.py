@@ -78,7 +78,7 @@ def _module(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> TrainModule:
         schedule=inputs.schedule,
         total_steps=inputs.total_steps,
         layout=inputs.layout,
-        micro_batch_tokens=cfg.training.micro_batch_tokens,
+        micro_batch_tokens=inputs.micro_batch_tokens,
         pad_id=inputs.pad_id,
         seed=cfg.seed,
         lr_multipliers=inputs.method.lr_multipliers,
@@ -94,7 +94,7 @@ def _rows(cfg: DictConfig, inputs: Inputs, start_step: int) -> RowsDataModule:
         epochs=cfg.training.epochs,
         max_steps=cfg.training.max_steps,
         seed=cfg.seed,
-        validation_tokens=cfg.training.micro_batch_tokens,
+        validation_tokens=inputs.micro_batch_tokens,
         layout=inputs.layout,
         start_step=start_step,
     )

@@ -9,6 +9,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ftlab.kernels.accelerate import accelerate_model
+from ftlab.kernels.recompute import Recompute, set_recompute
+from ftlab.memory.table import plan_data
 from ftlab.method.method import trainable_parameters
 from ftlab.model.load import load_model
 from ftlab.quantization.bitsandbytes import quantization_config
@@ -61,7 +63,7 @@ def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record:
     torch.manual_seed(cfg.seed)  # the adapter's first values
     model = inputs.method.apply(base)
     trained, total = trainable_parameters(model)
-    notes = accelerate(cfg, model)
+    notes = accelerate(cfg, model) + recompute(inputs, model)
     record.card.write(
         model={
             "base": cfg.model.path or cfg.model.name,
@@ -70,7 +72,8 @@ def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record:
             "parameters": total,
             "trainable_parameters": trained,
             "kernels": notes,
-        }
+        },
+        memory={"plan": None if inputs.plan is None else plan_data(inputs.plan)},
     )
     return model
 
@@ -91,6 +94,28 @@ def accelerate(cfg: DictConfig, model: nn.Module) -> list[str]:
     notes = accelerate_model(
         model, attention=chosen.attention, mlp=chosen.mlp, norms=chosen.norms, arithmetic=chosen.arithmetic
     )
+    for note in notes:
+        log.info(note)
+    return notes
+
+
+def recompute(inputs: Inputs, model: nn.Module) -> list[str]:
+    """Makes the model keep as little as the plan says.
+
+    Args:
+        inputs: What the run starts from.
+        model: What the method made, with its fused passes.
+
+    Returns:
+        What could not be followed; these lines are logged, too.
+    """
+    if inputs.plan is None or inputs.plan.recompute == "none":
+        return []
+    level = inputs.plan.load.level
+    try:
+        notes = set_recompute(model, Recompute(norms=level.norms, mlp=level.mlp, layers=level.layers))
+    except ValueError as error:
+        notes = [f"recompute: nothing is run again: {error}"]
     for note in notes:
         log.info(note)
     return notes

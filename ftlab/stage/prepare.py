@@ -24,6 +24,7 @@ from ftlab.data.datamodule import steps_per_epoch, total_steps
 from ftlab.data.row import EncodedRow, Layout
 from ftlab.data.source import Splits, read_splits
 from ftlab.kernels.attention import packing_obstacle
+from ftlab.memory.plan import Plan
 from ftlab.method.check import check_method
 from ftlab.method.method import Method
 from ftlab.model.check import check_model
@@ -32,6 +33,7 @@ from ftlab.model.tokenizer import check_vocabulary, load_tokenizer, stop_token_i
 from ftlab.optimizer.schedule import Schedule, build_schedule
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage.place import Place, check_place, find_place
+from ftlab.stage.plan import device_bytes, plan_run
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class Inputs:
         layout: How rows share a forward pass.
         optimizer: The optimizer's class with its settings.
         schedule: Factor of the learning rate by step.
+        plan: What memory the run is going to take; None where its model can't be planned.
+        micro_batch_tokens: Tokens of a forward pass on one device, to begin with.
         notes: What was decided for the user, one sentence each.
     """
 
@@ -82,6 +86,8 @@ class Inputs:
     layout: Layout
     optimizer: "partial[Optimizer]"
     schedule: Schedule
+    plan: Plan | None
+    micro_batch_tokens: int
     notes: list[str]
 
     @property
@@ -263,6 +269,13 @@ def _inputs(
     layout, layout_notes = _choose_layout(method, skeleton)
     data_sha256 = _hash_rows([*encoded.train, *encoded.validation, *encoded.test])
     check_place(place, data_sha256)
+    plan = plan_run(
+        cfg,
+        skeleton.config.get_text_config().to_dict(),
+        device.type,
+        device_bytes(device.type),
+        [len(row) for row in encoded.train],
+    )
     return Inputs(
         place=place,
         device=device,
@@ -282,6 +295,8 @@ def _inputs(
         layout=layout,
         optimizer=build(cfg.optimizer, "optimizer"),
         schedule=build_schedule(cfg.scheduler.name, total_steps=steps, **scheduler),
+        plan=plan,
+        micro_batch_tokens=plan.load.micro_batch_tokens if plan else training.micro_batch_tokens,
         notes=[*rows.notes, *notes, *layout_notes],
     )
 

@@ -81,7 +81,7 @@ def reference(row: Row) -> str:
 
 
 def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[EncodedRow]) -> HeldOut:
-    plan = plan_micro_batches([len(row) for row in rows], cfg.training.micro_batch_tokens, inputs.layout)
+    plan = plan_micro_batches([len(row) for row in rows], inputs.micro_batch_tokens, inputs.layout)
     batches = (collate([rows[index] for index in indices], inputs.layout, inputs.pad_id) for indices in plan)
 
     def nll(micro: MicroBatch) -> torch.Tensor:

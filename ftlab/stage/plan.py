@@ -1,0 +1,223 @@
+"""Plans a run's memory: before anything is loaded, from the configuration and the rows' lengths.
+
+In: the configuration, the model's shape, the device. Out: a `Plan`, with what to change where it doesn't fit. Imports
+neither torch nor transformers: `task=plan` answers at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from ftlab.config.folder import CONF_DIR
+from ftlab.memory.advice import Change, advise
+from ftlab.memory.budget import card_bytes, host_bytes, stated_bytes
+from ftlab.memory.job import Device
+from ftlab.memory.matrix import largest_models
+from ftlab.memory.plan import CONTEXT_BYTES, Plan
+from ftlab.memory.policy import choose
+from ftlab.memory.shape import Shape, shape_of
+from ftlab.problem import InputError, Problem
+from ftlab.stage.job import job_of
+
+MATRIX_METHODS = ("full", "freeze", "lora", "qlora")
+"""The lines of the table of cards."""
+
+USUAL_ROW_TOKENS = 2048
+"""The longest row that `task=plan` reckons with where training.max_row_tokens doesn't say; it reads no data."""
+
+
+def plan_task(cfg: DictConfig) -> tuple[Plan, list[Change]]:
+    """Plans from the configuration alone.
+
+    Args:
+        cfg: The composed configuration.
+
+    Returns:
+        The plan, and changes that would make room where it doesn't fit.
+
+    Raises:
+        InputError: The shape or `trainer.memory` can't be read.
+    """
+    shape = shape_of(model_keys(cfg))
+    stated, card = stated_bytes(cfg.trainer.memory), None
+    if cfg.trainer.accelerator != "cpu":
+        card = stated or card_bytes()
+    device: Device = "cuda" if cfg.trainer.accelerator == "gpu" or card else "cpu"
+    device_bytes = card if device == "cuda" else stated or host_bytes()
+    row = cfg.training.max_row_tokens or min(USUAL_ROW_TOKENS, cfg.model.context_tokens or USUAL_ROW_TOKENS)
+    return plan_for(cfg, shape, device, device_bytes, longest_row=row, step_tokens=row * cfg.training.batch_rows)
+
+
+def plan_run(
+    cfg: DictConfig, model: Mapping[str, Any], device: Device, device_bytes: int, lengths: Sequence[int]
+) -> Plan | None:
+    """Plans a run from its rows.
+
+    Args:
+        cfg: The composed configuration.
+        model: Keys of the model's Transformers config.
+        device: What it runs on.
+        device_bytes: What is free there, what this process holds already counted in.
+        lengths: Tokens of each row, training and held-out.
+
+    Returns:
+        The plan; None where the model is none that can be planned and the user set the budget.
+
+    Raises:
+        InputError: It can't fit, or the model can't be planned and `training.micro_batch_tokens` is `auto`.
+    """
+    try:
+        shape = shape_of(model)
+    except InputError:
+        if cfg.training.micro_batch_tokens == "auto":
+            raise
+        return None
+    stated = stated_bytes(cfg.trainer.memory)
+    allowed = device_bytes if stated is None or (stated > device_bytes and device == "cuda") else stated
+    longest = sorted(lengths)[-cfg.training.batch_rows :]
+    plan, changes = plan_for(cfg, shape, device, allowed, longest_row=longest[-1], step_tokens=sum(longest))
+    if plan.device_bytes is not None and plan.needed_bytes > plan.device_bytes and not _can_shrink(cfg, plan):
+        raise InputError([too_large(plan, changes)])
+    return plan
+
+
+def plan_for(
+    cfg: DictConfig, shape: Shape, device: Device, device_bytes: int | None, *, longest_row: int, step_tokens: int
+) -> tuple[Plan, list[Change]]:
+    """Plans a run of which everything is known.
+
+    Args:
+        cfg: The composed configuration.
+        shape: The model's.
+        device: What it runs on.
+        device_bytes: What it has; None = not known.
+        longest_row: Tokens.
+        step_tokens: Tokens of the largest step.
+
+    Returns:
+        The plan, and changes that would make room where it doesn't fit.
+    """
+    training = cfg.training
+    tokens = None if training.micro_batch_tokens == "auto" else training.micro_batch_tokens
+    recompute = None if training.recompute == "auto" else training.recompute
+    rows = {"longest_row": longest_row, "step_tokens": step_tokens}
+    job = job_of(cfg, shape, device)
+    plan = choose(job, device_bytes=device_bytes, micro_batch_tokens=tokens, recompute=recompute, **rows)
+    models = {name: other for name, other in shipped_shapes().items() if name != "tiny"}
+    return plan, [] if plan.fits else advise(plan, models)
+
+
+def matrix_task(cfg: DictConfig) -> dict[str, dict[str, dict[str, Any] | None]]:
+    """The largest shipped model by method and card; rows as in `plan_task`.
+
+    Args:
+        cfg: The composed configuration; its model, method and device don't matter.
+
+    Returns:
+        See `ftlab.memory.matrix.largest_models`.
+    """
+    models = {name: shape for name, shape in shipped_shapes().items() if name != "tiny"}
+    start = next(iter(models.values()))
+    jobs = {method: job_of(_with_method(method), start, "cuda") for method in MATRIX_METHODS}
+    row = cfg.training.max_row_tokens or USUAL_ROW_TOKENS
+    return largest_models(jobs, models, longest_row=row, step_tokens=row * cfg.training.batch_rows)
+
+
+def device_bytes(device: Device) -> int:
+    """What this process can have of its device, what it holds already included.
+
+    Args:
+        device: `cuda` or `cpu`.
+    """
+    if device == "cpu":
+        return host_bytes()
+    import torch  # the run has it already; `task=plan` doesn't come here
+
+    return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() + CONTEXT_BYTES)
+
+
+def compared(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Holds the plan against what was measured.
+
+    Args:
+        plan: The plan.
+        measured: `peak_bytes`: on a GPU of tensors, on a CPU of the process.
+
+    Returns:
+        Planned and measured peak and how far the plan is off, as a share of the measurement.
+    """
+    planned = plan.tensor_bytes if plan.job.device == "cuda" else plan.needed_bytes
+    peak = measured["peak_bytes"]
+    return {"planned_peak_bytes": planned, "measured_peak_bytes": peak, "off": round(planned / peak - 1, 4)}
+
+
+def too_large(plan: Plan, changes: Sequence[Change]) -> Problem:
+    """Says that a run can't fit, and what would."""
+    assert plan.device_bytes is not None
+    needed, there = plan.needed_bytes / 2**30, plan.device_bytes / 2**30
+    what = (
+        f"must hold the run, but it needs {needed:.1f} GiB at least (rows of up to {plan.load.longest_row} tokens, "
+        f"recompute={plan.recompute}) and there are {there:.1f} GiB."
+    )
+    ways = "; ".join(f"{change.override} ({change.plan.needed_bytes / 2**30:.1f} GiB)" for change in changes[:4])
+    fix = f"What helps: {ways}. `task=plan` shows the whole plan." if ways else "`task=plan` shows the whole plan."
+    return Problem("trainer.memory", what, fix)
+
+
+def shipped_shapes() -> dict[str, Shape]:
+    """The shapes of all models that come with ftlab, by name."""
+    shapes = {}
+    for file in sorted((CONF_DIR / "model").glob("*.yaml")):
+        keys = yaml.safe_load(file.read_text()).get("shape")
+        if keys:
+            shapes[file.stem] = shape_of(keys)
+    return shapes
+
+
+def _with_method(method: str) -> DictConfig:
+    """The shipped configuration with a method, in a composition of its own."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+        return compose("config", overrides=[f"method={method}", "model=llama3-8b"])
+
+
+def model_keys(cfg: DictConfig) -> Mapping[str, Any]:
+    """The keys of the model's Transformers config: from the configuration, its folder, or the hub's copy of it."""
+    if cfg.model.shape is not None:
+        return OmegaConf.to_container(cfg.model.shape, resolve=True)  # type: ignore[return-value]
+    file = Path(str(cfg.model.path)).expanduser() / "config.json"
+    if file.is_file():
+        return yaml.safe_load(file.read_text())  # type: ignore[no-any-return]  # JSON is YAML
+    from ftlab.model.load import load_config  # heavy, and only here needed
+
+    try:
+        config = load_config(
+            path=cfg.model.path,
+            trust_remote_code=cfg.model.trust_remote_code,
+            revision=cfg.model.revision,
+            offline=cfg.offline,
+        )
+    except (OSError, ValueError) as error:
+        what = f"must be a folder or a hub id with a config.json, but: {str(error).splitlines()[0]}"
+        raise InputError([Problem("model.path", what, "Or give its sizes as model.shape.")]) from error
+    return config.get_text_config().to_dict()
+
+
+def _can_shrink(cfg: DictConfig, plan: Plan) -> bool:
+    """Whether a run that is too large as the user set it can find a smaller form by itself: on a GPU it runs again."""
+    chosen = cfg.training.micro_batch_tokens != "auto" or cfg.training.recompute != "auto"
+    if not chosen or plan.job.device == "cpu":
+        return False
+    free = choose(
+        plan.job,
+        device_bytes=plan.device_bytes,
+        longest_row=plan.load.longest_row,
+        step_tokens=plan.load.step_tokens,
+    )
+    return free.fits
