@@ -27,6 +27,7 @@ class Message:
         reasoning: What an answer thinks before it speaks, where the row keeps it apart from `content`; else empty.
         tool_calls: JSON text of the list of calls that an answer makes, as the row holds them; empty where it makes none.
         name: The function whose result a `tool` turn is, where the row says so; else empty.
+        call_id: The id of the call whose result a `tool` turn is, where the row says so; else empty.
     """
 
     role: str
@@ -34,6 +35,7 @@ class Message:
     reasoning: str = ""
     tool_calls: str = ""
     name: str = ""
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
