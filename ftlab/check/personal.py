@@ -191,7 +191,7 @@ PERSONAL: tuple[Sensitive, ...] = (
         "<PHONE>",
         re.compile(
             r"(?:\b(?:tel(?:ephone|efon)?|(?:tele|mobile |cell)?phone|mobile?|cell|fax|handy|whatsapp|call(?: me| us)?)"
-            r"\b(?: number| no\.?)?(?: is| at| on)?|电话|手机号?码?|致电|联系方式)\s*[:：.=]?\s*"
+            r"\b(?: number| no\.?)?(?: is| at| on)?|电话|手机号?码?|致电|联系方式)[\s:：.=]{0,4}"
             r"(?P<value>\+?\(?\d[\d ()/.-]{5,18}\d)(?![\w%€$])",
             re.IGNORECASE,
         ),

@@ -92,7 +92,7 @@ def test_masking_one_code_leaves_the_others() -> None:
 
 
 def test_a_masked_text_holds_nothing_more_to_find() -> None:
-    text = " ".join(text for text, _, _ in FOUND)
+    text = "\n".join(text for text, _, _ in FOUND)
     for code in {kind.code for kind in PERSONAL}:
         text = mask_sensitive(text, PERSONAL, code)
     assert find_sensitive(text, PERSONAL) == []
