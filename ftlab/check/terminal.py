@@ -120,8 +120,7 @@ def _tokens(tokens: TokenReport) -> RenderableType:
         "longest row": f"{tokens.longest_tokens:,} tokens, {tokens.longest_origin}",
         "limit": _limit(tokens),
         "padding": f"padded, {1 - tokens.padded_full:.0%} of a micro-batch would be padding; packed, none is",
-        "micro-batches": f"{tokens.packed_micro_batches:,} packed or {tokens.padded_micro_batches:,} padded an epoch, of "
-        f"{tokens.micro_batch_tokens:,} tokens",
+        "micro-batches": _micro_batches(tokens),
         "schedule": f"{tokens.total_steps:,} steps of {tokens.batch_rows:,} rows, {passes}",
     }
     parts: list[RenderableType] = [_pairs(facts), Text(), _histogram(tokens)]
@@ -135,6 +134,11 @@ def _limit(tokens: TokenReport) -> str:
         return "none"
     over = f"{tokens.over_limit_rows:,} rows are longer" if tokens.over_limit_rows else "no row is longer"
     return f"{tokens.limit_tokens:,} tokens: {over}"
+
+
+def _micro_batches(tokens: TokenReport) -> str:
+    counts = f"{tokens.packed_micro_batches:,} packed or {tokens.padded_micro_batches:,} padded an epoch"
+    return f"{counts}, of up to {tokens.micro_batch_tokens:,} tokens; the packed ones are {tokens.packed_full:.0%} full"
 
 
 def _histogram(tokens: TokenReport) -> RenderableType:

@@ -5,11 +5,12 @@ their codes. With the format `auto` the first records decide what the file's row
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
 from ftlab.data.faults import Faults
+from ftlab.data.fields import FIELDS
 from ftlab.data.guess import Guess, guess, guess_one
 from ftlab.data.records import Record
 from ftlab.data.row import Row
@@ -21,13 +22,32 @@ AUTO = "auto"
 
 AS_JSON, UNREAD, GUESSED = "FT119", "FT120", "FT121"
 
-_LOOKED_AT = 100
+LOOKED_AT = 100
 """Records by which a file's format is known."""
 
 _NAMES = 100
 """Different names of unread fields that are counted; a file may hold a new one in each row."""
 
 _KINDS = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
+
+
+def recognise(head: Sequence[Record], row_format: str, columns: Mapping[str, str] | None) -> Guess:
+    """Says what the rows of a file look like.
+
+    Args:
+        head: The file's first records.
+        row_format: The format, or `auto` to go by the fields.
+        columns: What our fields are called; one that has its own name may be guessed with `auto`.
+
+    Returns:
+        The format and its names; `alpaca` with our names where no record looks like anything.
+    """
+    columns = {field: name for field, name in (columns or {}).items() if name and name != field}
+    found = guess([record.fields for record in head], columns) if row_format == AUTO else None
+    if found:
+        return found
+    name = "alpaca" if row_format == AUTO else row_format
+    return Guess(name, tuple((field, columns.get(field, field)) for field in FIELDS[name]))
 
 
 class RowReader:
@@ -39,7 +59,6 @@ class RowReader:
         prompt: The user turn of an alpaca row.
 
     Attributes:
-        formats: What each file's rows were read as, by the file's name.
         unread: Fields that no format reads, and in how many rows they stand.
 
     Raises:
@@ -51,9 +70,8 @@ class RowReader:
     ) -> None:
         self._schema = RowSchema("alpaca" if row_format == AUTO else row_format, columns=columns, prompt=prompt)
         self._format = row_format
-        self._given = {field: name for field, name in (columns or {}).items() if name and name != field}
+        self._columns = dict(columns or {})
         self._prompt = prompt
-        self.formats: dict[str, Guess] = {}
         self.unread: Counter[str] = Counter()
 
     def rows(self, records: Iterable[Record], ids: Iterator[int], faults: Faults) -> Iterator[Row]:
@@ -68,7 +86,7 @@ class RowReader:
             The rows.
         """
         records = iter(records)
-        head = list(islice(records, _LOOKED_AT)) if self._format == AUTO else []
+        head = list(islice(records, LOOKED_AT)) if self._format == AUTO else []
         schema, row_format = self._recognised(head, faults)
         written: Counter[tuple[str, str]] = Counter()
         unread: Counter[str] = Counter()
@@ -99,13 +117,12 @@ class RowReader:
 
     def _recognised(self, head: list[Record], faults: Faults) -> tuple[RowSchema, str]:
         """How to read a file that begins with these records."""
-        found = guess([record.fields for record in head], self._given) if head else None
-        if found is None:
+        if not head:
             return self._schema, "alpaca" if self._format == AUTO else self._format
-        file = head[0].origin.rpartition(":")[0]
-        self.formats[file] = found
-        guessed = {field: name for field, name in found.renamed.items() if self._given.get(field) != name}
+        found = recognise(head, self._format, self._columns)
+        guessed = {field: name for field, name in found.renamed.items() if self._columns.get(field) != name}
         if guessed:
+            file = head[0].origin.rpartition(":")[0]
             how = ", ".join(f"`{field}` is read from `{name}`" for field, name in guessed.items())
             settings = "".join(f" data.columns.{field}={name}" for field, name in found.renamed.items())
             what = f"the rows were taken for {found.row_format} rows: {how}."
