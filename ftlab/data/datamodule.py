@@ -1,18 +1,19 @@
 """Feeds Lightning: one batch is all rows of one optimizer step, one Lightning epoch is the whole run.
 
-In: encoded rows, in memory. Out: lists of `EncodedRow`; the training step lays them into micro-batches.
-Which rows a step holds is a function of (rows, batch_rows, seed, step) alone: a run resumed at step k goes on with
-exactly the rows that an unbroken run would have read, without any state of Lightning's. Nothing here tokenises.
+In: encoded rows, in memory or in a file. Out: lists of `EncodedRow`; the training step lays them into micro-batches.
+Which rows a step holds is a function of (rows, sources, batch_rows, seed, step) alone: a run resumed at step k goes on
+with exactly the rows that an unbroken run would have read, without any state of Lightning's. Nothing here tokenises.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
 import lightning as L
-import numpy as np
 import torch
 
-from ftlab.data.pack import plan_micro_batches
+from ftlab.data.ahead import ahead
+from ftlab.data.epoch import EpochPart, epoch_order
+from ftlab.data.pack import lengths, plan_micro_batches
 from ftlab.data.row import EncodedRow, Layout
 
 
@@ -49,10 +50,19 @@ def total_steps(rows: int, batch_rows: int, epochs: float, max_steps: int | None
     return max_steps if max_steps is not None else math.ceil(epochs * steps_per_epoch(rows, batch_rows))
 
 
-def epoch_order(rows: int, seed: int, epoch: int) -> list[int]:
-    """The order of the rows in one epoch: a permutation that depends on nothing but the arguments."""
-    keys = np.random.default_rng([seed, epoch]).random(rows)
-    return [int(index) for index in np.argsort(keys, kind="stable")]
+def epochs_at(step: int, epoch_rows: int, batch_rows: int) -> float:
+    """Epochs done after `step` optimizer steps of `batch_rows` rows, as a fraction.
+
+    >>> epochs_at(step=4, epoch_rows=10, batch_rows=4)
+    1.4
+    """
+    done, steps = divmod(step, steps_per_epoch(epoch_rows, batch_rows))
+    return done + min(steps * batch_rows / epoch_rows, 1.0)
+
+
+def whole(rows: int) -> list[EpochPart]:
+    """Returns the parts of an epoch that takes every row of a single source once."""
+    return [EpochPart("", 0, rows, rows)]
 
 
 class StepBatches:
@@ -66,6 +76,7 @@ class StepBatches:
         batch_rows: Rows of an optimizer step, over all ranks.
         steps: Optimizer steps of the whole run.
         seed: Seed of the order.
+        parts: What each source gives to an epoch; None takes every row once.
         start_step: Steps done before; iteration begins behind them.
         rank: This process's number. A step's rows are dealt out in turn: row i of the step to rank i modulo world size.
         world_size: Number of processes. A step with fewer rows than ranks gives the last ranks an empty list.
@@ -78,6 +89,7 @@ class StepBatches:
         batch_rows: int,
         steps: int,
         seed: int,
+        parts: Sequence[EpochPart] | None = None,
         start_step: int = 0,
         rank: int = 0,
         world_size: int = 1,
@@ -86,6 +98,7 @@ class StepBatches:
         self.batch_rows = batch_rows
         self.steps = steps
         self.seed = seed
+        self.parts = whole(len(rows)) if parts is None else parts
         self.start_step = start_step
         self.rank = rank
         self.world_size = world_size
@@ -94,14 +107,18 @@ class StepBatches:
         return self.steps
 
     def __iter__(self) -> Iterator[list[EncodedRow]]:
-        per_epoch = steps_per_epoch(len(self.rows), self.batch_rows)
-        order: list[int] = []
+        """Reads the rows of the next steps while a step runs."""
+        return ahead(self._steps())
+
+    def _steps(self) -> Iterator[list[EncodedRow]]:
+        per_epoch = steps_per_epoch(sum(part.take for part in self.parts), self.batch_rows)
+        order = None
         for step in range(self.start_step, self.steps):
             epoch, place = divmod(step, per_epoch)
-            if place == 0 or not order:
-                order = epoch_order(len(self.rows), self.seed, epoch)
+            if place == 0 or order is None:
+                order = epoch_order(self.parts, self.seed, epoch)
             of_step = order[place * self.batch_rows : (place + 1) * self.batch_rows]
-            yield [self.rows[index] for index in of_step[self.rank :: self.world_size]]
+            yield [self.rows[index] for index in of_step[self.rank :: self.world_size].tolist()]
 
 
 class EvaluationChunks:
@@ -121,15 +138,16 @@ class EvaluationChunks:
     def __init__(
         self, rows: Sequence[EncodedRow], *, chunk_tokens: int, layout: Layout, rank: int = 0, world_size: int = 1
     ) -> None:
-        plan = plan_micro_batches([len(row) for row in rows], chunk_tokens, layout)
+        plan = plan_micro_batches(lengths(rows), chunk_tokens, layout)
         plan += [[] for _ in range(-len(plan) % world_size)]
-        self._chunks = [[rows[index] for index in indices] for indices in plan[rank::world_size]]
+        self._rows = rows
+        self._plan = plan[rank::world_size]
 
     def __len__(self) -> int:
-        return len(self._chunks)
+        return len(self._plan)
 
     def __iter__(self) -> Iterator[list[EncodedRow]]:
-        return iter(self._chunks)
+        return ([self._rows[index] for index in indices] for indices in self._plan)
 
 
 class RowsDataModule(L.LightningDataModule):
@@ -144,6 +162,7 @@ class RowsDataModule(L.LightningDataModule):
         epochs: Passes over the training rows.
         max_steps: Optimizer steps; wins over `epochs`.
         seed: Seed of the order of the rows.
+        parts: What each source gives to an epoch; None takes every row once.
         validation_tokens: Tokens of a validation chunk.
         layout: Layout of a validation chunk.
         start_step: Optimizer steps done before this start (resume).
@@ -152,7 +171,8 @@ class RowsDataModule(L.LightningDataModule):
 
     Attributes:
         total_steps: Optimizer steps of the whole run.
-        steps_per_epoch: Optimizer steps of one pass over the training rows.
+        steps_per_epoch: Optimizer steps of one epoch.
+        epoch_rows: Rows of one epoch, all sources together.
     """
 
     def __init__(
@@ -164,6 +184,7 @@ class RowsDataModule(L.LightningDataModule):
         epochs: float,
         max_steps: int | None = None,
         seed: int = 1,
+        parts: Sequence[EpochPart] | None = None,
         validation_tokens: int = 4096,
         layout: Layout = "packed",
         start_step: int = 0,
@@ -178,15 +199,16 @@ class RowsDataModule(L.LightningDataModule):
         self.validation_tokens = validation_tokens
         self.layout: Layout = layout
         self.start_step = start_step
-        self.total_steps = total_steps(len(train), batch_rows, epochs, max_steps)
-        self.steps_per_epoch = steps_per_epoch(len(train), batch_rows)
+        self.parts = whole(len(train)) if parts is None else parts
+        self.epoch_rows = sum(part.take for part in self.parts)
+        self.total_steps = total_steps(self.epoch_rows, batch_rows, epochs, max_steps)
+        self.steps_per_epoch = steps_per_epoch(self.epoch_rows, batch_rows)
         self._rank = rank
         self._world_size = world_size
 
     def epoch_at(self, step: int) -> float:
-        """Passes over the training rows after `step` optimizer steps, as a fraction."""
-        whole, steps = divmod(step, self.steps_per_epoch)
-        return whole + min(steps * self.batch_rows / len(self.train), 1.0)
+        """Epochs done after `step` optimizer steps, as a fraction."""
+        return epochs_at(step, self.epoch_rows, self.batch_rows)
 
     def train_dataloader(self) -> StepBatches:
         """The steps from `start_step` to the end of the run; its length is `total_steps`."""
@@ -196,6 +218,7 @@ class RowsDataModule(L.LightningDataModule):
             batch_rows=self.batch_rows,
             steps=self.total_steps,
             seed=self.seed,
+            parts=self.parts,
             start_step=self.start_step,
             rank=rank,
             world_size=world_size,

@@ -82,8 +82,8 @@ def _done(counts: "Counter[str]", policy: LongRows, limit: int) -> str:
         return f"{counts[TRUNCATED]} cut at the limit; a cut answer keeps no stop token"
     context = limit // CONTEXT_SHARE
     return (
-        f"{counts[SPLIT]} split into {counts[PARTS]} parts; each part behind a row's first begins with {context} tokens "
-        "of context without loss"
+        f"{counts[SPLIT]} split into {counts[PARTS]} parts; each part behind a row's first begins with {context} "
+        "tokens of context without loss"
     )
 
 

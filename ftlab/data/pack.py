@@ -8,6 +8,7 @@ Shape letters: B sequences, T tokens a sequence, R rows, N tokens of all rows.
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from heapq import heappop, heappush
 
 import torch
 from torch import Tensor
@@ -38,6 +39,12 @@ def plan_micro_batches(lengths: Sequence[int], budget: int, layout: Layout) -> l
         _best_fit(longest_first, lengths, budget) if layout == "packed" else _by_length(longest_first, lengths, budget)
     )
     return [sorted(indices) for indices in plan]
+
+
+def lengths(rows: Sequence[EncodedRow]) -> Sequence[int]:
+    """Returns the tokens of each row; rows in a file know theirs without being read."""
+    known = getattr(rows, "lengths", None)
+    return [len(row) for row in rows] if known is None else known.tolist()  # type: ignore[no-any-return]
 
 
 def collate(rows: Sequence[EncodedRow], layout: Layout, pad_id: int) -> MicroBatch:
@@ -86,19 +93,30 @@ def _next_tokens(ids_N: Tensor, supervised_N: Tensor, positions_N: Tensor) -> Te
     return targets_N
 
 
-def _best_fit(longest_first: list[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Best fit, longest first: each row goes where the least room is left behind it. O(rows × log bins) searches."""
+def _best_fit(longest_first: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Best fit, longest first: each row goes where the least room is left behind it; of equal rooms, the first one's.
+
+    O(rows × log budget): rooms are kept by their size, of which there are fewer than the budget has tokens.
+    """
     bins: list[list[int]] = []
-    rooms: list[tuple[int, int]] = []  # (tokens free, number of the bin), ascending
+    sizes: list[int] = []  # of the rooms that there are, ascending
+    bins_of_size: dict[int, list[int]] = {}  # heaps of bin numbers
     for index in longest_first:
-        place = bisect_left(rooms, (lengths[index], -1))
-        if place == len(rooms):
+        place = bisect_left(sizes, lengths[index])
+        if place == len(sizes):
             bins.append([])
             room, number = budget, len(bins) - 1
         else:
-            room, number = rooms.pop(place)
+            room = sizes[place]
+            number = heappop(bins_of_size[room])
+            if not bins_of_size[room]:
+                del sizes[place], bins_of_size[room]
         bins[number].append(index)
-        insort(rooms, (room - lengths[index], number))
+        left = room - lengths[index]
+        if left > 0:
+            if left not in bins_of_size:
+                insort(sizes, left)
+            heappush(bins_of_size.setdefault(left, []), number)
     return bins
 
 

@@ -1,23 +1,28 @@
 """Where rows come from: files, the hub or the embedded demo; and which are held out.
 
-In: the `data` keys of the config. Out: `Splits` of `Row`s, or one `InputError` with everything that is wrong in all
-files. Nothing is dropped or repaired; whatever is decided for the user stands in `Splits.notes`. Tokens come later.
+In: the `data` keys of the config. Out: `Splits` of `Row`s, which lie in an Arrow file and are kept between runs, or one
+`InputError` with everything that is wrong in all files. Nothing is dropped or repaired; whatever is decided for the
+user stands in `Splits.notes`. Tokens come later.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
-from itertools import count
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from ftlab.data.cache import Cache, key
 from ftlab.data.faults import Faults
-from ftlab.data.files import DataFile, find_files
-from ftlab.data.hub import read_hub
-from ftlab.data.reader import RowReader
-from ftlab.data.records import Record, read_records
+from ftlab.data.files import DataFile
+from ftlab.data.mix import MAIN, Source, SourceRows, read_mix
+from ftlab.data.reading import ROWS_FILE, Place, Reading, content, find_places, read_places
 from ftlab.data.row import Row
+from ftlab.data.row_store import StoredRows
 from ftlab.data.schema import PROMPT
-from ftlab.data.split import deal
+from ftlab.data.split import Places, deal
 from ftlab.problem import Problem, raise_all
 
 DEMO_SPLITS = ("train", "validation", "test")
@@ -32,12 +37,16 @@ class Splits:
         validation: Held out, for evaluation during training; may be empty.
         test: Held out, for evaluation before and after; may be empty.
         notes: What was decided for the user, one sentence each, to be printed once.
+        sources: What each source gave, in the order of the rows.
+        key: Names the content of all three; None where it can't be named, so that nothing made of it is kept.
     """
 
-    train: list[Row]
-    validation: list[Row]
-    test: list[Row]
+    train: Sequence[Row]
+    validation: Sequence[Row]
+    test: Sequence[Row]
     notes: list[str] = field(default_factory=list)
+    sources: Sequence[SourceRows] = ()
+    key: str | None = None
 
 
 def read_splits(
@@ -54,6 +63,10 @@ def read_splits(
     split_seed: int = 1,
     columns: Mapping[str, str] | None = None,
     prompt: str = PROMPT,
+    mix: Sequence[Mapping[str, Any]] = (),
+    replay: Mapping[str, Any] | None = None,
+    cache: Path | None = None,
+    faults: Faults | None = None,
 ) -> Splits:
     """Reads all rows of a run.
 
@@ -63,111 +76,123 @@ def read_splits(
         test_path: Test rows; None holds out as much again.
         row_format: `auto` (by each file's fields), or one of `ftlab.data.schema.RowFormat`.
         file_format: `jsonl`, `json`, `csv`, `parquet`, or `auto` by each file's ending.
-        hub_id: A data set of the hub, in place of `path`.
+        hub_id: A data set of the hub, or a folder in its layout, in place of `path`.
         hub_config: Its configuration.
         hub_split: Its split.
         validation_fraction: Share of the rows held out where no file is given, at least 0 and less than 0.5.
         split_seed: Fixes which rows are held out.
         columns: What our fields are called in the files.
         prompt: The user turn of an alpaca row.
+        mix: Further sources to train on, with weights (`ftlab.data.mix`).
+        replay: General data against forgetting, with its share.
+        cache: Where what was read is kept for the next run; None keeps nothing.
+        faults: Takes what is wrong with files and rows, and the rows that can be read are returned; None raises it.
 
     Returns:
         The rows and what was decided.
 
     Raises:
-        InputError: Everything that is wrong in the settings, or in all files.
+        InputError: Everything that is wrong in the settings; and, without `faults`, in all files.
     """
-    rows_of = RowReader(row_format, columns=columns, prompt=prompt)
-    raise_all(_setting_problems(path, hub_id, validation_path or test_path, validation_fraction))
-    if path is None and hub_id is None:
-        return _read_demo()
-    reader = _Reader(rows_of, file_format)
-    rows = reader.hub(hub_id, hub_config, hub_split) if hub_id else reader.files("data.path", path or "")
-    validation = reader.files("data.validation_path", validation_path) if validation_path else []
-    test = reader.files("data.test_path", test_path) if test_path else []
-    reader.raise_all()
-    train, held_validation, held_test = deal(
-        rows,
-        validation=0.0 if validation_path else validation_fraction,
-        test=0.0 if test_path else validation_fraction,
-        seed=split_seed,
-    )
-    splits = Splits(train, validation or held_validation, test or held_test, reader.notes())
-    splits.notes += _held_out_notes(splits, len(rows), validation_path, test_path, validation_fraction, split_seed)
+    main_key = "data.hub_id" if hub_id else "data.path"
+    main = Source(
+        main_key, MAIN, "train", path, hub_id, hub_config, hub_split, row_format, file_format, columns, prompt,
+        is_held_out=True,
+    )  # fmt: skip
+    further, problems = read_mix(mix, replay, main)
+    raise_all([*_setting_problems(path, hub_id, validation_path or test_path, validation_fraction), *problems])
+    held = {"validation": validation_path, "test": test_path}
+    own = [main, *(_held_out(main, role, given) for role, given in held.items() if given)]
+    with ExitStack() as stack:
+        is_demo = path is None and hub_id is None
+        demo = _demo(main, stack.enter_context(as_file(files("ftlab.data") / "demo"))) if is_demo else []
+        places, problems = find_places([*([] if is_demo else own), *further])
+        reading, rows, rows_key = _read([*demo, *places], problems, split_seed, cache, faults)
+    shares = {role: 0.0 if given or is_demo else validation_fraction for role, given in held.items()}
+    splits = _dealt(rows, reading.sources, shares)
+    splits.notes[:0] = reading.notes
+    if not is_demo:
+        splits.notes += _held_out_notes(splits, held, validation_fraction, split_seed)
+    splits.key = rows_key and key(rows=rows_key, shares=shares)
     return splits
 
 
 def read_rows(
     path: str, *, row_format: str = "alpaca", file_format: str = "auto", columns: Mapping[str, str] | None = None
-) -> list[Row]:
+) -> Sequence[Row]:
     """Reads the rows of a file, folder or glob, numbered from 0.
 
     Raises:
         InputError: Everything that is wrong in the settings, or in all files.
     """
-    reader = _Reader(RowReader(row_format, columns=columns), file_format)
-    rows = reader.files("data.path", path)
-    reader.raise_all()
-    return rows
+    source = Source("data.path", MAIN, "train", path, None, None, None, row_format, file_format, columns, PROMPT)
+    places, problems = find_places([source])
+    return _read(places, problems, 0, None, None)[1]
 
 
-class _Reader:
-    """Reads sources one after another: numbers the rows through, collects the faults and the fields left unread."""
+def _read(
+    places: Sequence[Place], problems: Sequence[Problem], split_seed: int, cache: Path | None, faults: Faults | None
+) -> tuple[Reading, StoredRows, str | None]:
+    """Reads all rows, or finds what an earlier run read; also the name of their content.
 
-    def __init__(self, rows_of: RowReader, file_format: str) -> None:
-        self._rows_of = rows_of
-        self._file_format = file_format
-        self._ids = count()
-        self._problems: list[Problem] = []
-        self._keys: dict[Path, str] = {}
+    Raises:
+        InputError: Everything that is wrong, where no `faults` take it.
+    """
+    for problem in problems if faults is not None else ():
+        faults.add(problem)  # type: ignore[union-attr]
+    known = None if problems else content(places, cache and cache / "hub")
+    rows_key = None if known is None else key(kind="rows", content=known, split_seed=split_seed)
+    is_read = False
 
-    def files(self, key: str, path: str) -> list[Row]:
-        found, problems = find_files(key, path, self._file_format)
-        self._problems += problems
-        rows: list[Row] = []
-        for file in found:
-            if (other := self._keys.setdefault(file.path.resolve(), key)) != key:
-                what = f"must not name a file that {other} names, too, but both name '{file.shown}'."
-                self._problems.append(Problem(key, what, "Rows that are trained on can't be held out."))
-                continue
-            rows += self.file(file)
-        return rows
+    def build(folder: Path) -> bool:
+        nonlocal is_read
+        is_read = True
+        faulty = read_places(places, folder, split_seed=split_seed, faults=faults)
+        if faults is None:
+            raise_all([*problems, *faulty])
+        return not faults
 
-    def file(self, file: DataFile) -> list[Row]:
-        faults = Faults()
-        rows = self._rows(read_records(file, faults), faults)
-        if not rows and not len(faults):
-            faults.add(Problem(file.shown, "must hold rows, but holds none."))
-        self._problems += faults.problems()
-        return rows
-
-    def hub(self, hub_id: str, config: str | None, split: str | None) -> list[Row]:
-        faults = Faults()
-        rows = self._rows(read_hub(hub_id, config, split, faults), faults)
-        self._problems += faults.problems()
-        return rows
-
-    def raise_all(self) -> None:
-        raise_all(self._problems)
-
-    def notes(self) -> list[str]:
-        if not self._rows_of.unread:
-            return []
-        return [f"These fields of the data aren't used: {', '.join(self._rows_of.unread)}."]
-
-    def _rows(self, records: Iterable[Record], faults: Faults) -> list[Row]:
-        return list(self._rows_of.rows(records, self._ids, faults))
+    entry = Cache(cache).entry(rows_key, build)
+    reading = Reading.load(entry.folder)
+    for problem, row_id in reading.remarks if faults is not None and not is_read else ():
+        faults.note(problem, row_id)  # type: ignore[union-attr]
+    rows = StoredRows(entry.folder / ROWS_FILE, keep=entry)
+    return reading, rows, None if faults else rows_key
 
 
-def _read_demo() -> Splits:
+def _held_out(main: Source, role: str, path: str) -> Source:
+    return replace(main, key=f"data.{role}_path", role=role, path=path, hub_id=None, is_held_out=False)
+
+
+def _demo(main: Source, folder: Path) -> list[Place]:
     """The embedded rows, in their own three files."""
-    reader = _Reader(RowReader("alpaca"), "jsonl")
-    with as_file(files("ftlab.data") / "demo") as folder:
-        train, validation, test = [
-            reader.file(DataFile(folder / f"{name}.jsonl", "jsonl", f"demo/{name}.jsonl")) for name in DEMO_SPLITS
-        ]
-    reader.raise_all()
-    return Splits(train, validation, test)
+    source = replace(main, row_format="alpaca", is_held_out=False)
+    return [
+        Place(replace(source, role=role), (DataFile(folder / f"{role}.jsonl", "jsonl", f"demo/{role}.jsonl"),))
+        for role in DEMO_SPLITS
+    ]
+
+
+def _dealt(rows: StoredRows, sources: Sequence[SourceRows], shares: Mapping[str, float]) -> Splits:
+    """Deals the rows out: what a file is given for is used whole; of the rest, the sources' that hold out rows."""
+    digests = rows.digests()
+    of: dict[str, list[Places]] = {role: [np.zeros(0, np.int64)] for role in DEMO_SPLITS}
+    dealt = [np.zeros(0, np.int64)]
+    mixed = [np.zeros(0, np.int64)]
+    for source in sources:
+        places = np.arange(source.start, source.end)
+        is_mixed = source.role == "train" and source.name != MAIN
+        (dealt if source.is_held_out else mixed if is_mixed else of[source.role]).append(places)
+    of_dealt = np.concatenate(dealt)
+    parts = deal(digests[of_dealt], validation=shares["validation"], test=shares["test"])
+    held = {role: np.concatenate([*of[role], of_dealt[part]]) for role, part in zip(DEMO_SPLITS, parts, strict=True)}
+    of_mixed = np.concatenate(mixed)
+    is_leak = np.isin(digests[of_mixed], digests[np.concatenate([held["validation"], held["test"]])])
+    train = np.sort(np.concatenate([held["train"], of_mixed[~is_leak]]))
+    splits = Splits(*(rows.choose(places) for places in (train, held["validation"], held["test"])), sources=sources)
+    if is_leak.any():
+        splits.notes.append(f"{int(is_leak.sum())} rows of mixed sources equal held-out rows and are left out.")
+    return splits
 
 
 def _setting_problems(
@@ -185,20 +210,16 @@ def _setting_problems(
     return problems
 
 
-def _held_out_notes(
-    splits: Splits, rows: int, validation_path: str | None, test_path: str | None, fraction: float, seed: int
-) -> list[str]:
+def _held_out_notes(splits: Splits, held: Mapping[str, str | None], fraction: float, seed: int) -> list[str]:
+    rows = sum(source.end - source.start for source in splits.sources if source.is_held_out)
     notes = []
-    for name, given, held in (
-        ("validation", validation_path, splits.validation),
-        ("test", test_path, splits.test),
-    ):
+    for role, given in held.items():
         if given:
             continue
-        if held:
+        if count := len(getattr(splits, role)):
             how = f"data.validation_fraction={fraction}, data.split_seed={seed}"
-            notes.append(f"No {name} file: {len(held)} of {rows} rows are held out for it ({how}).")
+            notes.append(f"No {role} file: {count} of {rows} rows are held out for it ({how}).")
         else:
             why = "data.validation_fraction=0" if fraction == 0 else f"too few different rows ({rows})"
-            notes.append(f"No {name} rows: no file is given, and {why}.")
+            notes.append(f"No {role} rows: no file is given, and {why}.")
     return notes

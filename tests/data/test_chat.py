@@ -274,7 +274,8 @@ def test_too_long_rows_are_all_named_with_their_length() -> None:
     length = len(encoder("chatml")[0].encode(rows[1]))
     assert fault(error).startswith(
         f"rows.jsonl:2: the row is {length} tokens long, but at most 60 are allowed. Shorten or remove it, or set "
-        f"training.max_row_tokens={length} if the model's context allows that."
+        f"data.long_rows=truncate, split or drop, or training.max_row_tokens={length} if the model's context allows "
+        "that."
     )
 
 

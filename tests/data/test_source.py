@@ -49,7 +49,7 @@ def answers(rows: Sequence[Row]) -> list[str]:
 
 def test_jsonl_rows_carry_their_line_and_number(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", [json.dumps(record(0)), "", "  ", json.dumps(record(1))])
-    assert read_rows(path) == [
+    assert list(read_rows(path)) == [
         Row(0, f"{path}:1", (Message("user", "Q0"), Message("assistant", "A0"))),
         Row(1, f"{path}:4", (Message("user", "Q1"), Message("assistant", "A1"))),
     ]
@@ -284,8 +284,12 @@ def test_broken_parquet_is_told(tmp_path: Path) -> None:
 def test_unreadable_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_jsonl(tmp_path / "rows.jsonl", [GOOD])
 
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    opened = Path.open
+
+    def refuse(self: Path, *given: Any, **settings: Any) -> Any:
+        if self.name == "rows.jsonl":
+            raise PermissionError(13, "Permission denied")
+        return opened(self, *given, **settings)
 
     monkeypatch.setattr(Path, "open", refuse)
     assert faults(path) == ["rows.jsonl: can't be read: Permission denied."]
@@ -424,7 +428,7 @@ def test_faults_of_every_split_are_told_together(tmp_path: Path) -> None:
     validation = write_jsonl(tmp_path / "v.jsonl", [{"instruction": "Q", "output": ""}])
     with pytest.raises(InputError) as error:
         split(tmp_path, validation_path=validation, test_path=str(tmp_path / "no.jsonl"))
-    assert [problem.where for problem in error.value.problems] == [f"{validation}:1", "data.test_path"]
+    assert [problem.where for problem in error.value.problems] == ["data.test_path", f"{validation}:1"]
 
 
 @pytest.mark.parametrize(
@@ -453,7 +457,7 @@ def test_hub_rows_are_read_and_split(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(datasets, "load_dataset", load)
     splits = read_splits(hub_id="org/name", hub_config="en")
-    assert asked == [(("org/name", "en"), {"split": "train"})]
+    assert asked == [(("org/name", "en"), {"split": "train", "streaming": False})]  # the tests run without a network
     assert sorted(ids(splits)) == list(range(30))
     assert splits.train[0].origin.startswith("org/name/train:")
 

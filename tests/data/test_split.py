@@ -1,10 +1,18 @@
 """Held-out rows: fixed by seed and content, never on two sides, never all."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftlab.data.row import Row
-from ftlab.data.split import deal
+from ftlab.data import split
+from ftlab.data.row import Message, Row
+
+
+def deal(of: Sequence[Row], *, validation: float, test: float, seed: int) -> list[list[Row]]:
+    digests = np.array([split.digest(row, seed) for row in of], np.uint64)
+    return [[of[place] for place in side] for side in split.deal(digests, validation=validation, test=test)]
 
 
 def rows(*texts: str) -> list[Row]:
@@ -60,3 +68,10 @@ def test_no_share_holds_nothing_out() -> None:
     train, validation, test = deal(numbered(50), validation=0.0, test=0.0, seed=1)
     assert (len(train), validation, test) == (50, [], [])
     assert len(deal(numbered(50), validation=0.0, test=0.1, seed=1)[2]) > 0
+
+
+def test_deal_is_the_one_that_earlier_versions_gave() -> None:
+    train, validation, test = deal(numbered(20), validation=0.1, test=0.1, seed=1)
+    assert ([row.id for row in validation], [row.id for row in test], len(train)) == ([19], [7], 18)
+    turns = Row(0, "r:1", (Message("user", "Q"), Message("assistant", "A")))
+    assert split.digest(turns, 1) == 2899850091950968019

@@ -1,0 +1,139 @@
+"""Encodes the rows of a run into Arrow files: in this process where they are few, in one for each core where not.
+
+In: an `Encoder` and sequences of `Row`. Out: one file a split, the hash of all ids and masks, and what became of rows
+that are too long. The order is the rows', whatever process they went through.
+
+Processes are spawned, never forked: a tokenizer's threads don't survive a fork. Starting one takes some seconds (it
+imports Transformers), which is why small sets do without.
+"""
+
+import hashlib
+import os
+import pickle
+import signal
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ftlab.data.chat import BATCH_ROWS, Encoder
+from ftlab.data.encoded_store import EncodedWriter, pack_batch
+from ftlab.data.faults import Faults
+from ftlab.data.progress import progress
+from ftlab.data.row import Row
+
+ROWS_FOR_A_PROCESS = 50_000
+"""Rows that are worth the start of a process."""
+
+_PROCESS_BYTES = 1 << 30
+"""Free memory that a process must find: most of it is Transformers and the tokenizer."""
+
+_AHEAD = 3
+"""Batches handed out for each process: one at work, the others waiting, so that none is idle or piles up."""
+
+_encoder: Encoder
+"""The encoder of a worker process."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What encoding came to beside its files.
+
+    Attributes:
+        sha256: Hash of all token ids and masks, split after split.
+        counts: What became of rows that are too long (`ftlab.data.long`).
+    """
+
+    sha256: str
+    counts: "Counter[str]" = field(default_factory=Counter)
+
+
+def encode_splits(
+    encoder: Encoder, splits: Mapping[str, Sequence[Row]], folder: Path, *, faults: Faults, processes: int | None = None
+) -> Outcome:
+    """Encodes all splits, each into `<folder>/<split>.arrow`.
+
+    Args:
+        encoder: What turns rows into ids.
+        splits: The rows by name; the order of the names is the order of the hash.
+        folder: Where the files are made.
+        faults: Takes every row that can't be trained on; such a row is in no file.
+        processes: How many work at it, 1 for this one alone; None chooses by the rows, the cores and the memory.
+
+    Returns:
+        The hash, and what became of long rows.
+
+    Raises:
+        InputError: The template fits no row.
+    """
+    total = sum(map(len, splits.values()))
+    processes = _processes(total) if processes is None else processes
+    digest = hashlib.sha256()
+    outcome = Outcome("")
+    batches = (
+        rows[first : first + BATCH_ROWS] for rows in splits.values() for first in range(0, len(rows), BATCH_ROWS)
+    )
+    results = _in_processes(encoder, batches, processes) if processes > 1 else _here(encoder, batches)
+    with progress("Encoding rows", total) as advance:
+        for name, rows in splits.items():
+            with EncodedWriter(folder / f"{name}.arrow", digest) as writer:
+                for _ in range(0, len(rows), BATCH_ROWS):
+                    batch, found, counts = next(results)
+                    writer.write(batch)
+                    outcome.counts += counts
+                    for problem, row_id in found.rows:
+                        faults.add(problem, row_id=row_id)
+                    advance(BATCH_ROWS)
+    next(results, None)  # lets the processes end
+    outcome.sha256 = digest.hexdigest()
+    return outcome
+
+
+_Result = tuple[Any, Faults, "Counter[str]"]
+
+
+def _encode(encoder: Encoder, rows: Sequence[Row]) -> _Result:
+    faults, counts = Faults(), Counter[str]()
+    return pack_batch(encoder.encode_batch(list(rows), faults, counts)), faults, counts
+
+
+def _here(encoder: Encoder, batches: Iterator[Sequence[Row]]) -> Iterator[_Result]:
+    for rows in batches:
+        yield _encode(encoder, rows)
+
+
+def _in_processes(encoder: Encoder, batches: Iterator[Sequence[Row]], processes: int) -> Iterator[_Result]:
+    waiting: deque[Future[_Result]] = deque()
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_start, initargs=(pickle.dumps(encoder),))
+    try:
+        for rows in batches:
+            waiting.append(pool.submit(_encode_in_worker, rows))
+            if len(waiting) > processes * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(encoder: bytes) -> None:
+    """Prepares a worker: one thread, since there is a process a core; Ctrl-C is the parent's to answer."""
+    global _encoder
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _encoder = pickle.loads(encoder)  # noqa: S301 - our own parent's
+
+
+def _encode_in_worker(rows: Sequence[Row]) -> _Result:
+    return _encode(_encoder, rows)
+
+
+def _processes(rows: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    room = psutil.virtual_memory().available // _PROCESS_BYTES
+    return max(1, min(cores, rows // ROWS_FOR_A_PROCESS, room))
