@@ -6,13 +6,46 @@ In: rows. Out: text and 64-bit digests of it. What is done with them is not know
 import hashlib
 import re
 import unicodedata
+from dataclasses import dataclass
 
 from ftlab.data.row import Message, Row
 
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 """Japanese, Chinese and Korean characters, of which one says about as much as two or three letters."""
 
+_CODE_SIGNS = re.compile(r"[{}<>=_\\|@#$^~`;\[\]]|\(\)|://")
+
 _SEGMENT_END = re.compile(r"(?<=[.!?:;])\s+|(?<=[。！？：；])|\n+")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A row as prompt and answer.
+
+    Attributes:
+        row: The row.
+        prompt: All turns but the last; empty for plain text.
+        answer: The last turn's words; empty for plain text and where the last turn only calls functions.
+        is_code: Whether the answer is written for machines: JSON, a program, a table. Rules of prose don't fit it.
+    """
+
+    row: Row
+    prompt: str
+    answer: str
+    is_code: bool
+
+    @classmethod
+    def of(cls, row: Row) -> "Exchange":
+        """Takes a row apart."""
+        answer = row.messages[-1].content.strip() if row.messages else ""
+        return cls(row, prompt_of(row), answer, looks_like_code(answer))
+
+
+def looks_like_code(text: str) -> bool:
+    """Whether a text is JSON or markup, or holds a code block, or has as many signs of programs as prose never has."""
+    if text[:1] in ("{", "[", "<") or "```" in text or "\t" in text:
+        return True
+    return 33 * len(_CODE_SIGNS.findall(text)) > len(text)
 
 
 def normal(text: str) -> str:
