@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from ftlab.optimizer.flat import flattened, is_element_wise
 from ftlab.optimizer.groups import parameter_groups
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,16 @@ def build_optimizer(
             (float16) does not go with it.
 
     Returns:
-        The optimizer. Paging needs a CUDA device: elsewhere it is off, and the log says so.
+        The optimizer. Paging needs a CUDA device: elsewhere it is off, and the log says so. For bitsandbytes'
+        optimizers small parameters become views into one tensor (`flat`).
 
     Raises:
         InputError: See `parameter_groups`.
     """
     groups = parameter_groups(parameters, lr=factory.keywords["lr"], lr_multipliers=lr_multipliers)
     members = [parameter for group in groups for parameter in group["params"]]
+    if isinstance(factory.func, type) and is_element_wise(factory.func):
+        factory = partial(flattened(factory.func), **factory.keywords)
     optimizer = factory(groups, **_fused(factory, members) if fused else {})
     if getattr(optimizer, "is_paged", False) and any(parameter.device.type != "cuda" for parameter in members):
         optimizer.is_paged = False  # type: ignore[attr-defined]
