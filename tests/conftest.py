@@ -1,7 +1,10 @@
 """What every test runs under: no network, no W&B account, few threads, fixed seeds."""
 
+import atexit
 import os
 import random
+import shutil
+import tempfile
 
 import pytest
 
@@ -14,6 +17,9 @@ os.environ.update(
     WANDB_SILENT="true",
     TOKENIZERS_PARALLELISM="false",
 )
+if "FTLAB_CACHE" not in os.environ:
+    os.environ["FTLAB_CACHE"] = tempfile.mkdtemp(prefix="ftlab-tests-")
+    atexit.register(shutil.rmtree, os.environ["FTLAB_CACHE"], ignore_errors=True)
 for name in ("WANDB_API_KEY", "HF_TOKEN", "HYDRA_FULL_ERROR", "WANDB_RUN_ID", "WANDB_PROJECT"):
     os.environ.pop(name, None)
 

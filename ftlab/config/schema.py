@@ -146,6 +146,10 @@ class Data:
     system: str | None
     prompt: str
     columns: Columns
+    long_rows: Literal["error", "drop", "truncate", "split"]
+    mix: list[dict[str, Any]]
+    replay: dict[str, Any] | None
+    cache: str | None
     validation_fraction: float = number(least=0, below=0.5)
     split_seed: int = number(least=0)
 

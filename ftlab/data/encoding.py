@@ -8,24 +8,27 @@ imports Transformers), which is why small sets do without.
 """
 
 import hashlib
+import json
 import os
 import pickle
 import signal
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from ftlab.data.cache import Cache
 from ftlab.data.chat import BATCH_ROWS, Encoder
-from ftlab.data.encoded_store import EncodedWriter, pack_batch
+from ftlab.data.encoded_store import EncodedWriter, StoredEncodedRows, pack_batch
 from ftlab.data.faults import Faults
 from ftlab.data.progress import progress
 from ftlab.data.row import Row
+from ftlab.data.source import Splits
 
 ROWS_FOR_A_PROCESS = 50_000
 """Rows that are worth the start of a process."""
@@ -35,6 +38,10 @@ _PROCESS_BYTES = 1 << 30
 
 _AHEAD = 3
 """Batches handed out for each process: one at work, the others waiting, so that none is idle or piles up."""
+
+SPLITS = ("train", "validation", "test")
+
+_OUTCOME_FILE = "outcome.json"
 
 _encoder: Encoder
 """The encoder of a worker process."""
@@ -51,6 +58,70 @@ class Outcome:
 
     sha256: str
     counts: "Counter[str]" = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSplits:
+    """The encoded rows of a run, in files.
+
+    Attributes:
+        train: Training rows.
+        validation: Validation rows.
+        test: Test rows.
+        outcome: The hash of all three, and what became of long rows.
+    """
+
+    train: StoredEncodedRows
+    validation: StoredEncodedRows
+    test: StoredEncodedRows
+    outcome: Outcome
+
+
+def prepare_splits(
+    encoder: Encoder, splits: Splits, *, key: str | None, cache: Path | None, faults: Faults | None = None
+) -> EncodedSplits:
+    """Encodes all splits, or finds what an earlier run encoded.
+
+    Args:
+        encoder: What turns rows into ids.
+        splits: The rows.
+        key: Names rows, tokenizer, template and settings together; None keeps nothing.
+        cache: Where the encoded rows are kept for the next run; None keeps nothing.
+        faults: Takes every row that can't be trained on, and the others are returned; None raises them.
+
+    Returns:
+        The encoded rows.
+
+    Raises:
+        InputError: The template fits no row; or, without `faults`, every row that can't be trained on.
+    """
+    found = Faults() if faults is None else faults
+
+    def build(folder: Path) -> bool:
+        before = len(found)
+        named = {name: getattr(splits, name) for name in SPLITS}
+        outcome = encode_splits(encoder, named, folder, faults=found)
+        if faults is None:
+            found.raise_all()
+        (folder / _OUTCOME_FILE).write_text(json.dumps(asdict(outcome)))
+        return len(found) == before
+
+    entry = Cache(cache).entry(key, build)
+    content = json.loads((entry.folder / _OUTCOME_FILE).read_text())
+    stored = [StoredEncodedRows(entry.folder / f"{name}.arrow", keep=entry) for name in SPLITS]
+    return EncodedSplits(*stored, Outcome(content["sha256"], Counter(content["counts"])))
+
+
+def fingerprint(tokenizer: Any) -> str | None:
+    """Hashes everything of a tokenizer that decides on ids and rendered texts; None where that can't be read.
+
+    A tokenizer in Python (not a fast one) may do anything, so nothing that it encodes is kept.
+    """
+    if not tokenizer.is_fast:
+        return None
+    parts = [type(tokenizer).__name__, tokenizer.backend_tokenizer.to_str(), tokenizer.chat_template]
+    parts += [tokenizer.special_tokens_map, tokenizer.init_kwargs]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def encode_splits(

@@ -94,6 +94,7 @@ def _rows(cfg: DictConfig, inputs: Inputs, start_step: int) -> RowsDataModule:
         epochs=cfg.training.epochs,
         max_steps=cfg.training.max_steps,
         seed=cfg.seed,
+        parts=inputs.parts,
         validation_tokens=inputs.micro_batch_tokens,
         layout=inputs.layout,
         start_step=start_step,

@@ -20,7 +20,7 @@ CHECKPOINTS = "checkpoints"
 FREE_TO_CHANGE = (
     "task", "trainer", "kernels", "callbacks", "logger", "evaluation", "output_dir", "resume", "offline",
     "training.micro_batch_tokens", "training.recompute", "training.checkpoint_every_steps", "training.keep_checkpoints",
-    "training.max_skipped_steps", "model.note", "model.licence", "model.gated", "experiment",
+    "training.max_skipped_steps", "model.note", "model.licence", "model.gated", "experiment", "data.cache",
 )  # fmt: skip
 """Keys, or the groups they are in, that don't change what the run computes: a resumed run may have others."""
 

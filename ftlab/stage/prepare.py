@@ -4,9 +4,8 @@ In: the configuration. Out: `Inputs`. The checks of all rooms are made here, one
 raised together: a user mends data, model and method in one go.
 """
 
-import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -14,24 +13,29 @@ from typing import Any, TypeVar
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
-from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ftlab.config import target
 from ftlab.config.build import build, build_method
 from ftlab.config.rule import check_devices
+from ftlab.data import mix
 from ftlab.data.chat import Encoder
 from ftlab.data.datamodule import steps_per_epoch, total_steps
-from ftlab.data.row import EncodedRow, Layout
+from ftlab.data.encoded_store import StoredEncodedRows
+from ftlab.data.epoch import EpochPart
+from ftlab.data.faults import Faults
+from ftlab.data.row import Layout
 from ftlab.data.source import Splits, read_splits
 from ftlab.kernels.attention import packing_obstacle
 from ftlab.memory.plan import Plan
 from ftlab.method.check import check_method
 from ftlab.method.method import Method
 from ftlab.model.check import check_model
-from ftlab.model.load import build_skeleton, embedded_path, load_config
-from ftlab.model.tokenizer import check_vocabulary, load_tokenizer, stop_token_ids
+from ftlab.model.load import build_skeleton, load_config
+from ftlab.model.tokenizer import check_vocabulary, load_tokenizer
 from ftlab.optimizer.schedule import Schedule, build_schedule
 from ftlab.problem import InputError, Problem, raise_all
+from ftlab.stage.encode import Encoded, account, cache_folder, encode
 from ftlab.stage.place import Place, check_place, find_place
 from ftlab.stage.plan import device_bytes, plan_run
 
@@ -55,6 +59,8 @@ class Inputs:
         train: Encoded training rows.
         validation: Encoded validation rows.
         test: Encoded test rows.
+        parts: What each source gives to an epoch.
+        sources: What each source gives to the whole run, as plain data.
         data_sha256: Hash of all token ids and masks: changes with a row, the tokenizer or the template.
         total_steps: Optimizer steps of the whole run.
         eval_every_steps: Optimizer steps between held-out evaluations.
@@ -75,9 +81,11 @@ class Inputs:
     stop_ids: tuple[int, ...]
     encoder: Encoder
     rows: Splits
-    train: list[EncodedRow]
-    validation: list[EncodedRow]
-    test: list[EncodedRow]
+    train: StoredEncodedRows
+    validation: StoredEncodedRows
+    test: StoredEncodedRows
+    parts: tuple[EpochPart, ...]
+    sources: list[dict[str, Any]]
     data_sha256: str
     total_steps: int
     eval_every_steps: int
@@ -145,7 +153,7 @@ def prepare(cfg: DictConfig) -> Inputs:
             tokenizer, notes = tokenizer_and_notes
             findings.problems += check_vocabulary(tokenizer, skeleton.config.get_text_config().vocab_size)
             limit = max_row_tokens or getattr(skeleton.config.get_text_config(), "max_position_embeddings", None)
-            encoded = findings.attempt(lambda: _encode(cfg, tokenizer, rows, limit))
+            encoded = findings.attempt(lambda: encode(cfg, tokenizer, rows, limit))
             if encoded and place and not findings.problems:
                 return _inputs(cfg, place, device, skeleton, tokenizer, rows, encoded, notes)
     raise_all(findings.problems)
@@ -180,18 +188,29 @@ def model_source(cfg: DictConfig) -> dict[str, Any]:
     }
 
 
-def read_rows(cfg: DictConfig) -> Splits:
+def read_rows(cfg: DictConfig, faults: Faults | None = None) -> Splits:
     """Reads the rows that the `data` group names.
 
+    Args:
+        cfg: The composed configuration.
+        faults: Takes what is wrong with files and rows, and the rows that can be read are returned; None raises it.
+
+    Returns:
+        The rows.
+
     Raises:
-        InputError: Everything that is wrong with the files.
+        InputError: Something is wrong with the settings; or, without `faults`, with the files.
     """
     keys = (
         "path", "validation_path", "test_path", "file_format", "hub_id", "hub_config", "hub_split",
-        "validation_fraction", "split_seed", "prompt",
+        "validation_fraction", "split_seed", "prompt", "mix", "replay",
     )  # fmt: skip
     return read_splits(
-        row_format=cfg.data.format, columns=plain(cfg.data.columns), **{key: cfg.data[key] for key in keys}
+        row_format=cfg.data.format,
+        columns=plain(cfg.data.columns),
+        cache=cache_folder(cfg),
+        faults=faults,
+        **{key: plain(cfg.data[key]) for key in keys},
     )
 
 
@@ -212,44 +231,6 @@ def _check_method(cfg: DictConfig, skeleton: PreTrainedModel) -> list[Problem]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    encoder: Encoder
-    stop_ids: tuple[int, ...]
-    train: list[EncodedRow]
-    validation: list[EncodedRow]
-    test: list[EncodedRow]
-
-
-def _encode(cfg: DictConfig, tokenizer: PreTrainedTokenizerBase, rows: Splits, max_row_tokens: int | None) -> _Encoded:
-    """Encodes all splits at once, so that all their faults are raised at once."""
-    stop_ids = stop_token_ids(_generation_config(cfg), tokenizer)
-    encoder = Encoder(
-        tokenizer,
-        train_on=cfg.data.train_on,
-        max_row_tokens=max_row_tokens,
-        system=cfg.data.system,
-        stop_ids=stop_ids,
-    )
-    encoded = iter(encoder.encode_all([*rows.train, *rows.validation, *rows.test]))
-    parts = [[next(encoded) for _ in part] for part in (rows.train, rows.validation, rows.test)]
-    return _Encoded(encoder, stop_ids, *parts)
-
-
-def _generation_config(cfg: DictConfig) -> GenerationConfig | None:
-    """The model's own, which names its stop tokens; None where it has none."""
-    if cfg.model.weights == "random":
-        return None
-    try:
-        return GenerationConfig.from_pretrained(
-            cfg.model.path or embedded_path(),
-            revision=cfg.model.revision or "main",
-            local_files_only=cfg.offline or cfg.model.path is None,
-        )
-    except OSError:
-        return None
-
-
 def _inputs(
     cfg: DictConfig,
     place: Place,
@@ -257,24 +238,24 @@ def _inputs(
     skeleton: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     rows: Splits,
-    encoded: _Encoded,
+    encoded: Encoded,
     notes: list[str],
 ) -> Inputs:
     training = cfg.training
-    steps = total_steps(len(rows.train), training.batch_rows, training.epochs, training.max_steps)
-    tenth = max(1, min(steps // 10, steps_per_epoch(len(rows.train), training.batch_rows)))
+    steps = total_steps(encoded.epoch_rows, training.batch_rows, training.epochs, training.max_steps)
+    tenth = max(1, min(steps // 10, steps_per_epoch(encoded.epoch_rows, training.batch_rows)))
     eval_every = training.eval_every_steps or tenth
     scheduler = {key: value for key, value in cfg.scheduler.items() if key != "name"}
     method = build_method(cfg.method, total_steps=steps)
     layout, layout_notes = _choose_layout(method, skeleton)
-    data_sha256 = _hash_rows([*encoded.train, *encoded.validation, *encoded.test])
-    check_place(place, data_sha256)
+    check_place(place, encoded.sha256)
+    sources = account(cfg, encoded.train, encoded.parts)
     plan = plan_run(
         cfg,
         skeleton.config.get_text_config().to_dict(),
         device.type,
         device_bytes(device.type),
-        [len(row) for row in encoded.train],
+        encoded.train.lengths.tolist(),
     )
     return Inputs(
         place=place,
@@ -287,7 +268,9 @@ def _inputs(
         train=encoded.train,
         validation=encoded.validation,
         test=encoded.test,
-        data_sha256=data_sha256,
+        parts=encoded.parts,
+        sources=sources,
+        data_sha256=encoded.sha256,
         total_steps=steps,
         eval_every_steps=eval_every,
         checkpoint_every_steps=training.checkpoint_every_steps or eval_every,
@@ -297,7 +280,7 @@ def _inputs(
         schedule=build_schedule(cfg.scheduler.name, total_steps=steps, **scheduler),
         plan=plan,
         micro_batch_tokens=plan.load.micro_batch_tokens if plan else training.micro_batch_tokens,
-        notes=[*rows.notes, *notes, *layout_notes],
+        notes=[*rows.notes, *encoded.notes, *mix.notes(sources), *notes, *layout_notes],
     )
 
 
@@ -307,14 +290,6 @@ def _choose_layout(method: Method, skeleton: PreTrainedModel) -> tuple[Layout, l
         return "padded", [f"Rows are padded: method={method.name} does not go with packed rows."]
     obstacle = packing_obstacle(skeleton)
     return ("packed", []) if obstacle is None else ("padded", [f"Rows are padded, because {obstacle}."])
-
-
-def _hash_rows(rows: Sequence[EncodedRow]) -> str:
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(row.ids.numpy().tobytes())
-        digest.update(row.supervised.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def plain(node: Any) -> Any:

@@ -138,10 +138,11 @@ def _data(inputs: Inputs) -> dict[str, Any]:
         "splits": {
             name: {
                 "rows": len(rows),
-                "tokens": sum(map(len, rows)),
-                "supervised_tokens": sum(row.targets_count for row in rows),
-                "longest_row_tokens": max(map(len, rows), default=0),
+                "tokens": int(rows.lengths.sum()),
+                "supervised_tokens": int(rows.targets_counts.sum()),
+                "longest_row_tokens": int(rows.lengths.max(initial=0)),
             }
             for name, rows in splits.items()
         },
+        "sources": inputs.sources,
     }

@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from ftlab.data.pack import collate, plan_micro_batches
+from ftlab.data.pack import collate, lengths, plan_micro_batches
 from ftlab.data.row import EncodedRow, MicroBatch, Row
 from ftlab.evaluation.format import expects_json, json_rate
 from ftlab.evaluation.generate import Answer, generate
@@ -54,7 +55,7 @@ def score(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> Score:
         What was measured.
     """
     rows, encoded = held_out_rows(inputs)
-    json_rows = [row for row in rows if expects_json(reference(row))][: cfg.evaluation.format_rows]
+    json_rows = list(islice((row for row in rows if expects_json(reference(row))), cfg.evaluation.format_rows))
     asked = {row.id: row for row in [*rows[: cfg.evaluation.samples], *json_rows]}
     with _evaluating(model), _precision(inputs):
         measured = _perplexity(cfg, inputs, model, encoded) if encoded else None
@@ -81,7 +82,7 @@ def reference(row: Row) -> str:
 
 
 def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[EncodedRow]) -> HeldOut:
-    plan = plan_micro_batches([len(row) for row in rows], inputs.micro_batch_tokens, inputs.layout)
+    plan = plan_micro_batches(lengths(rows), inputs.micro_batch_tokens, inputs.layout)
     batches = (collate([rows[index] for index in indices], inputs.layout, inputs.pad_id) for indices in plan)
 
     def nll(micro: MicroBatch) -> torch.Tensor:
