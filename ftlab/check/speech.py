@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from ftlab.data.render import ChatRenderer, TrainOn
+from ftlab.data.jinja import ChatTemplate
+from ftlab.data.render import TrainOn
 from ftlab.data.row import EncodedRow, Message, Row
+from ftlab.data.values import RowFault
 
 _PROBE = "ftlabprobe"
 _QUOTED = 60
@@ -109,11 +111,11 @@ class Speech:
 
         The first is empty where nothing but the end of the question asks for an answer (Mistral's `[/INST]`).
         """
-        renderer = ChatRenderer(self._tokenizer, self._stop_ids)
+        template = ChatTemplate(self._tokenizer)
         question = [Message("user", _PROBE)]
         try:
-            asked, told = [renderer.text(question, generation_prompt=asks) for asks in (True, False)]
-        except ValueError:
+            asked, told = [template.render(question, generation_prompt=asks) for asks in (True, False)]
+        except RowFault:
             return "", ""  # the template wants more than a question: only the text of its answers is judged
         asked_ids, told_ids, behind = self._ids([asked, told, asked.rpartition(_PROBE)[2]])
         shared = next((at for at, pair in enumerate(zip(asked_ids, told_ids, strict=False)) if len({*pair}) > 1), None)

@@ -16,10 +16,14 @@ from itertools import pairwise
 from transformers import PreTrainedTokenizerBase
 
 from ftlab.data.faults import Faults
+from ftlab.data.jinja import NO_PLACE
 from ftlab.data.long import LongRows, fit
 from ftlab.data.render import ChatRenderer, Rendered, TrainOn
 from ftlab.data.row import EncodedRow, Message, Row, SpannedRow
+from ftlab.data.values import RowFault
 from ftlab.problem import InputError, Problem
+
+TOO_LONG, NO_TARGET = "FT301", "FT501"
 
 BATCH_ROWS = 1000
 """Rows rendered and tokenised in one go: enough to keep a fast tokenizer's threads busy, few enough to hold."""
@@ -111,9 +115,9 @@ class Encoder:
         messages = self._messages(row)
         asked = messages[:-1] if messages[-1].role == "assistant" else messages
         try:
-            return self._tokenize([self._renderer.text(asked, generation_prompt=True)])[0]
-        except ValueError as error:
-            raise InputError([Problem(row.origin, str(error))]) from error
+            return self._tokenize([self._renderer.template.render(asked, tools=row.tools, generation_prompt=True)])[0]
+        except RowFault as error:
+            raise InputError([Problem(row.origin, error.what, error.fix, error.code)]) from error
 
     def encode_batch(self, rows: Sequence[Row], faults: Faults, counts: "Counter[str]") -> list[SpannedRow]:
         """Encodes rows that are tokenised in one go.
@@ -137,24 +141,24 @@ class Encoder:
             whole, *prompts = [next(ids) for _ in range(1 + len(_prompts(found)))]
             try:
                 encoded += self._fitted(self._encoded(row, found, whole, prompts), counts)
-            except ValueError as error:
-                faults.add(Problem(row.origin, str(error)))
+            except RowFault as error:
+                _add(error, row, faults)
         return encoded
 
     def _render(self, row: Row, faults: Faults) -> Rendered | None:
         if not row.messages:
             return Rendered(row.text, ((0, len(row.text)),))
         try:
-            return self._renderer.render(self._messages(row), self._train_on)
-        except ValueError as error:
-            faults.add(Problem(row.origin, str(error)))
+            return self._renderer.render(self._messages(row), self._train_on, row.tools)
+        except RowFault as error:
+            _add(error, row, faults)
             return None
 
     def _encoded(self, row: Row, found: Rendered, whole: list[int], prompts: list[list[int]]) -> SpannedRow:
         """Places the spans on the tokens and checks the outcome.
 
         Raises:
-            ValueError: The row can't be trained on; the text says why.
+            RowFault: The row can't be trained on; the text says why.
         """
         if not row.messages:
             whole = self._framed(whole, end=True)
@@ -164,24 +168,26 @@ class Encoder:
             ids, starts = self._placed(found, whole, prompts)
             encoded = SpannedRow(row.id, ids, tuple((start, self._stop_end(ids, start)) for start in starts))
         if encoded.targets_count == 0:
-            raise ValueError("the row has no token that carries loss. Remove it, or set data.train_on=text.")
+            fix = "Remove it, or set data.train_on=text."
+            raise RowFault("the row has no token that carries loss.", fix, code=NO_TARGET)
         return encoded
 
     def _fitted(self, encoded: SpannedRow, counts: "Counter[str]") -> list[SpannedRow]:
         """The row, or what becomes of it where it is too long.
 
         Raises:
-            ValueError: It is too long, and that is an error.
+            RowFault: It is too long, and that is an error.
         """
         limit = self._max_row_tokens
         if limit is None or len(encoded) <= limit:
             return [encoded]
         if self._long_rows != "error":
             return fit(encoded, limit, self._long_rows, counts)
-        raise ValueError(
-            f"the row is {len(encoded)} tokens long, but at most {limit} are allowed. Shorten or remove it, or set "
-            f"data.long_rows=truncate, split or drop, or training.max_row_tokens={len(encoded)} if the model's context "
-            "allows that."
+        raise RowFault(
+            f"the row is {len(encoded)} tokens long, but at most {limit} are allowed.",
+            "Shorten or remove it, or set data.long_rows=truncate, split or drop, or "
+            f"training.max_row_tokens={len(encoded)} if the model's context allows that.",
+            code=TOO_LONG,
         )
 
     def _placed(self, found: Rendered, whole: list[int], prompts: list[list[int]]) -> tuple[list[int], list[int]]:
@@ -192,9 +198,10 @@ class Encoder:
         pieces = self._tokenize([found.text[a:b] for a, b in pairwise(cuts)])
         ids = [token for piece in pieces for token in piece]
         if self._tokenizer.decode(ids) != self._tokenizer.decode(whole):
-            raise ValueError(
-                "the tokenizer joins the end of the question with the beginning of the answer. "
-                "Set model.chat_template to a template with a special token or a line break between them."
+            raise RowFault(
+                "the tokenizer joins the end of the question with the beginning of the answer.",
+                "Set model.chat_template to a template with a special token or a line break between them.",
+                code=NO_PLACE,
             )
         starts = [sum(map(len, pieces[: number + 1])) for number in range(len(found.spans))]
         return ids, starts
@@ -203,7 +210,8 @@ class Encoder:
         for place in range(start, len(ids)):
             if ids[place] in self.stop_ids:
                 return place + 1
-        raise ValueError("the stop token behind the answer isn't read as a token of its own by the tokenizer.")
+        what = "the stop token behind the answer isn't read as a token of its own by the tokenizer."
+        raise RowFault(what, code=NO_PLACE)
 
     def _messages(self, row: Row) -> tuple[Message, ...]:
         if self._system is None or row.messages[0].role == "system":
@@ -228,3 +236,7 @@ class Encoder:
 def _prompts(found: Rendered) -> list[str]:
     """What stands in front of each answer, as the model will be given it."""
     return [found.text[:start] for start, _ in found.spans if start > 0]
+
+
+def _add(fault: RowFault, row: Row, faults: Faults) -> None:
+    faults.add(Problem(row.origin, fault.what, fault.fix, fault.code), same_as=fault.same_as, row_id=row.id)

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 FIELDS: dict[str, tuple[str, ...]] = {
     "alpaca": ("instruction", "input", "output"),
     "prompt-completion": ("prompt", "completion"),
-    "messages": ("messages",),
-    "sharegpt": ("conversations",),
+    "messages": ("messages", "tools"),
+    "sharegpt": ("conversations", "tools"),
     "text": ("text",),
 }
 """The fields of each format, by our names."""
 
-OPTIONAL = frozenset({"input"})
+OPTIONAL = frozenset({"input", "tools"})
 
 SYNONYMS = {
     "instruction": ("question", "prompt", "query", "user", "request", "ask", "problem", "title", "input", "text"),

@@ -1,4 +1,4 @@
-"""Renders a conversation with the tokenizer's own chat template and finds what the model will have to write.
+"""Finds in a rendered conversation what the model will have to write.
 
 In: messages. Out: the conversation as one string, and the spans of it that the model writes. The spans come from
 diffing renderings of the same template, never from searching for role markers:
@@ -8,25 +8,32 @@ diffing renderings of the same template, never from searching for role markers:
 - it ends with the template's end-of-turn token, which is found once by rendering a probe; what the template writes
   behind it (a line break, a second end token) isn't the model's to write.
 
-A template that breaks this (writes another answer than it asks for, or rewrites an earlier answer once the
+Templates that open the answer's thoughts in the generation prompt but leave thoughts out when they render an answer
+(DeepSeek R1, QwQ) are followed in what they ask for: the answer is put behind the prompt as the model will write it.
+
+A template that breaks this otherwise (writes another answer than it asks for, or rewrites an earlier answer once the
 conversation goes on) can't be trained from truthfully; the row is refused with the reason. Tokenising is `chat`'s.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import jinja2
 from transformers import PreTrainedTokenizerBase
 
+from ftlab.data.jinja import FIX, NO_PLACE, UNUSABLE, ChatTemplate
 from ftlab.data.row import Message
+from ftlab.data.values import RowFault
 from ftlab.problem import InputError, Problem
 
 TrainOn = Literal["answer", "assistant", "text"]
 """Which tokens carry loss: the last answer, all answers, or everything."""
 
 _PROBE = "ftlabprobe"
+_OPENING = re.compile(r"<think>\n*$")
+NO_ANSWER, ANSWER_FIRST = "FT114", "FT115"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +50,18 @@ class Rendered:
 
 
 class ChatRenderer:
-    """The chat template of one tokenizer.
+    """Renders with the chat template of one tokenizer.
 
     Args:
         tokenizer: Has a chat template.
         stop_ids: Tokens at which generation stops.
+
+    Attributes:
+        template: The template itself.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, stop_ids: Collection[int]) -> None:
+        self.template = ChatTemplate(tokenizer)
         self._tokenizer = tokenizer
         self._stop_ids = stop_ids
 
@@ -62,96 +73,114 @@ class ChatRenderer:
             InputError: There is no template, it doesn't render, or no stop token stands behind an answer.
         """
         try:
-            text = self.text([Message("user", "?"), Message("assistant", _PROBE)])
-        except ValueError as error:
-            raise InputError([_template_problem(f"can't render a question and its answer: {error}")]) from error
+            text = self.template.render([Message("user", "?"), Message("assistant", _PROBE)])
+        except RowFault as error:
+            raise _unusable(f"can't render a question and its answer: {error}") from error
         if _PROBE not in text:
-            raise InputError([_template_problem("doesn't write the text of an answer.")])
+            raise _unusable("doesn't write the text of an answer.")
         behind = text[text.rindex(_PROBE) + len(_PROBE) :]
         end = self._stop_end(behind)
         if end is None:
-            raise InputError([_template_problem(self._no_stop(behind))])
+            raise _unusable(self._no_stop(behind))
         return behind[:end], behind[end:]
 
-    def text(self, messages: Sequence[Message], *, generation_prompt: bool = False) -> str:
-        """Renders messages to a string.
-
-        Args:
-            messages: At least one.
-            generation_prompt: Also write what stands before an answer.
-
-        Returns:
-            The string, as the template writes it.
-
-        Raises:
-            ValueError: The template refuses these messages; the text says why.
-        """
-        conversation = [{"role": message.role, "content": message.content} for message in messages]
-        try:
-            return str(
-                self._tokenizer.apply_chat_template(
-                    conversation, tokenize=False, add_generation_prompt=generation_prompt
-                )
-            )
-        except (jinja2.TemplateError, ValueError, TypeError, LookupError) as error:
-            raise ValueError(str(error) or type(error).__name__) from error
-
-    def render(self, messages: Sequence[Message], train_on: TrainOn) -> Rendered:
+    def render(self, messages: Sequence[Message], train_on: TrainOn, tools: str = "") -> Rendered:
         """Renders a conversation and finds the spans that carry loss.
 
         Args:
             messages: The turns. The last one must be the assistant's, but for `text`.
             train_on: The last answer, all answers, or everything.
+            tools: JSON text of the list of functions that may be called; empty = none.
 
         Returns:
             The string and its spans.
 
         Raises:
-            ValueError: The spans can't be found truthfully; the text says why and what to do.
+            RowFault: The spans can't be found truthfully; the text says why and what to do.
             InputError: No row can be rendered with this template.
         """
-        stop, rest = self.closing
-        text = self.text(messages)
+        self.closing  # noqa: B018 - a template without one is refused before its rows are
+        text = self.template.render(messages, tools=tools)
         if train_on == "text":
             return Rendered(text, ((0, len(text)),))
         if messages[-1].role != "assistant":
-            raise ValueError(
-                f"the last turn must be the assistant's, but is of role '{messages[-1].role}'. "
-                "Remove the turns behind the last answer, or set data.train_on=text."
-            )
+            what = f"the last turn must be the assistant's, but is of role '{messages[-1].role}'."
+            raise RowFault(what, "Remove the turns behind the last answer, or set data.train_on=text.", code=NO_ANSWER)
         last = len(messages) - 1
+        if last and (opened := _OPENING.search(prompt := self._prompt(messages, last, tools))):
+            text = self._thought_through(messages[-1], prompt, opened.start(), text)
         turns = [last] if train_on == "answer" else [i for i, turn in enumerate(messages) if turn.role == "assistant"]
-        return Rendered(text, tuple(self._span(messages, turn, text, stop, rest) for turn in turns))
+        return Rendered(text, tuple(self._span(messages, turn, text, tools) for turn in turns))
 
-    def _span(self, messages: Sequence[Message], turn: int, text: str, stop: str, rest: str) -> tuple[int, int]:
+    def _prompt(self, messages: Sequence[Message], turn: int, tools: str) -> str:
+        return self.template.render(messages[:turn], tools=tools, generation_prompt=True)
+
+    def _span(self, messages: Sequence[Message], turn: int, text: str, tools: str) -> tuple[int, int]:
         """Where answer `turn` stands in the whole conversation's `text`, its stop token included."""
         if turn == 0:
-            raise ValueError("the conversation begins with an answer. Put the question before it.")
-        prompt = self.text(messages[:turn], generation_prompt=True)
-        done = text if turn == len(messages) - 1 else self.text(messages[: turn + 1])
+            raise RowFault("the conversation begins with an answer.", "Put the question before it.", code=ANSWER_FIRST)
+        prompt = self._prompt(messages, turn, tools)
+        done = text if turn == len(messages) - 1 else self.template.render(messages[: turn + 1], tools=tools)
+        number = sum(message.role == "assistant" for message in messages[: turn + 1])
         if not done.startswith(prompt):
-            raise ValueError(
-                f"the chat template asks for answer {_ordinal(turn, messages)} with {_tail(prompt, done)}, but writes "
-                f"the answer behind {_tail(done, prompt)}. Set model.chat_template=default, or name a file."
+            what = (
+                f"the chat template asks for answer {number} with {_tail(prompt, done)}, but writes the answer behind "
+                f"{_tail(done, prompt)}."
             )
-        if not done.endswith(stop + rest):
-            raise ValueError(
-                f"the chat template ends answer {_ordinal(turn, messages)} with {done[-20:]!r} instead of "
-                f"{stop + rest!r}. Set model.chat_template to a template that ends all answers alike."
-            )
-        end = len(done) - len(rest)
-        self._check_free_of_stops(done[len(prompt) : end - len(stop)])
+            raise RowFault(what, FIX, code=NO_PLACE)
+        end = len(prompt) + self._answer_end(messages[turn], done[len(prompt) :], number)
         if not text.startswith(done[:end]):
-            raise ValueError(
-                f"the chat template rewrites answer {_ordinal(turn, messages)} once the conversation goes on, so it "
-                "can't be trained where it stands. Set data.train_on=answer, or write one row for each answer."
+            what = (
+                f"the chat template rewrites answer {number} once the conversation goes on, so it can't be trained "
+                "where it stands."
+            )
+            raise RowFault(
+                what, "Set data.train_on=each (a row for each answer) or answer (the last one).", code=NO_PLACE
             )
         return len(prompt), end
+
+    def _answer_end(self, message: Message, answer: str, number: int) -> int:
+        """The end of the stop token in what stands behind the prompt of an answer."""
+        stop, rest = self.closing
+        if message.tool_calls:  # templates may end calls with another stop token
+            self._check_free_of_stops(message.reasoning + message.content + message.tool_calls)
+            end = self._stop_end(answer)
+            if end is None:
+                raise RowFault(f"the chat template {self._no_stop(answer[-20:])}", FIX, code=NO_PLACE)
+            return end
+        if not answer.endswith(stop + rest):
+            what = f"the chat template ends answer {number} with {answer[-20:]!r} instead of {stop + rest!r}."
+            raise RowFault(what, "Set model.chat_template to a template that ends all answers alike.", code=NO_PLACE)
+        end = len(answer) - len(rest)
+        self._check_free_of_stops(answer[: end - len(stop)])
+        return end
+
+    def _thought_through(self, answer: Message, prompt: str, opening: int, text: str) -> str:
+        """The conversation with the last answer's thoughts where the prompt opens them.
+
+        Args:
+            answer: The last turn.
+            prompt: What the model is given; it ends with an opened thought.
+            opening: Where that begins in `prompt`.
+            text: What the template makes of the whole conversation.
+        """
+        if text.startswith(prompt) or not text.startswith(prompt[:opening]):
+            return text
+        thoughts, said = answer.reasoning, answer.content
+        if not thoughts and "</think>" in said:
+            thoughts, _, said = said.partition("</think>")
+        thoughts = thoughts.removeprefix("<think>").strip("\n")
+        if not thoughts or answer.tool_calls:
+            what = "the chat template asks for an answer that thinks first (<think>), but the row's answer doesn't."
+            fix = f"Put the thoughts into `reasoning_content`, or as <think>…</think> before the answer. Or: {FIX}"
+            raise RowFault(what, fix, code=NO_PLACE)
+        return f"{prompt}{thoughts}\n</think>\n\n{said.lstrip(chr(10))}{''.join(self.closing)}"
 
     def _check_free_of_stops(self, answer: str) -> None:
         found = [token for token in self._stop_tokens if token in answer]
         if found:
-            raise ValueError(f"the answer holds the stop token {found[0]!r} as text. Remove it from the row.")
+            what = f"the answer holds the stop token {found[0]!r} as text."
+            raise RowFault(what, "Remove it from the row.", code=NO_PLACE)
 
     @cached_property
     def _stop_tokens(self) -> list[str]:
@@ -172,15 +201,8 @@ class ChatRenderer:
         )
 
 
-def _template_problem(what: str) -> Problem:
-    return Problem(
-        "model.chat_template", f"the chat template {what}", "Set model.chat_template=default, or name a file."
-    )
-
-
-def _ordinal(turn: int, messages: Sequence[Message]) -> int:
-    """The number of an answer among the answers, from 1."""
-    return sum(message.role == "assistant" for message in messages[: turn + 1])
+def _unusable(what: str) -> InputError:
+    return InputError([Problem("model.chat_template", f"the chat template {what}", FIX, UNUSABLE)])
 
 
 def _tail(text: str, other: str) -> str:

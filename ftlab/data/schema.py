@@ -2,8 +2,8 @@
 
     alpaca             {"instruction": ..., "input": ... (may be missing or empty), "output": ...}
     prompt-completion  {"prompt": ..., "completion": ...}, each a text or a list of turns
-    messages           {"messages": [{"role": "user", "content": ...}, ...]}
-    sharegpt           {"conversations": [{"from": "human", "value": ...}, ...]}
+    messages           {"messages": [{"role": "user", "content": ...}, ...], "tools": [...] (may be missing)}
+    sharegpt           {"conversations": [{"from": "human", "value": ...}, ...], "tools": [...] (may be missing)}
     text               {"text": ...}
 
 What is read as text is `values`'s to say, the turns of a conversation are `turns`'s. Which file a record comes from is
@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from ftlab.data.fields import FIELDS, OPTIONAL, advise
 from ftlab.data.row import Message, Row
+from ftlab.data.tools import read_tools
 from ftlab.data.turns import read_turns
 from ftlab.data.values import EMPTY_ANSWER, EMPTY_QUESTION, RowFault, filled, text_of
 from ftlab.problem import Problem, raise_all
@@ -85,7 +86,8 @@ class RowSchema:
         if self._format == "prompt-completion":
             return Row(row_id, origin, messages=self._pair(values))
         name = self._columns[FIELDS[self._format][0]]
-        return Row(row_id, origin, messages=read_turns(fields[name], name, self._format))
+        tools = read_tools(values["tools"], self._columns["tools"])
+        return Row(row_id, origin, messages=read_turns(fields[name], name, self._format), tools=tools)
 
     def _check_names(self, fields: Mapping[str, Any]) -> None:
         missing = [field for field, name in self._columns.items() if name not in fields and field not in self._may_lack]

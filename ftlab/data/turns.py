@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftlab.data.row import Message
+from ftlab.data.tools import read_calls
 from ftlab.data.values import EMPTY_ANSWER, EMPTY_QUESTION, RowFault, filled, text_of
 
 UNKNOWN_ROLE, NO_TEXT_PART = "FT112", "FT118"
@@ -32,6 +33,8 @@ _SPEAKERS = {
     "observation": "tool",
     "function_response": "tool",
 }
+
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 FORMATS: dict[str, tuple[str, str, Mapping[str, str]]] = {
     "messages": ("role", "content", _ROLES),
@@ -67,14 +70,29 @@ def _turn(turn: Any, name: str, role: str, content: str, roles: Mapping[str, str
         found = f"has {', '.join(turn) or 'nothing'}" if isinstance(turn, Mapping) else f"is a {type(turn).__name__}"
         what = f"`{name}` must be an object with `{role}` and `{content}`, but {found}."
         raise RowFault(what, _other_keys(turn, role, name.split("[")[0]), same_as=("turn", role, found))
-    if turn.get("tool_calls"):
-        raise RowFault(f"`{name}` must hold text only, but holds `tool_calls`.", "Write the call into `content`.")
     speaker = turn[role]
     if not isinstance(speaker, str) or speaker not in roles:
         raise RowFault(f"`{name}.{role}` must be one of {', '.join(roles)}, but is {speaker!r}.", code=UNKNOWN_ROLE)
+    speaker = roles[speaker]
+    calls = read_calls(turn, name)
+    if calls and speaker != "assistant":
+        raise RowFault(f"`{name}` must be an answer to call tools, but is of role {speaker}.")
     text, field = _joined(turn.get(content)), f"{name}.{content}"
-    empty = {"user": EMPTY_QUESTION, "assistant": EMPTY_ANSWER}.get(roles[speaker])
-    return Message(roles[speaker], filled(text, field, empty=empty) if empty else text_of(text, field))
+    empty = {"user": EMPTY_QUESTION, "assistant": EMPTY_ANSWER}.get(speaker) if not calls else None
+    return Message(
+        speaker,
+        filled(text, field, empty=empty) if empty else text_of(text, field),
+        reasoning=_reasoning(turn, name) if speaker == "assistant" else "",
+        tool_calls=calls,
+        name=text_of(turn.get("name"), f"{name}.name") if speaker == "tool" else "",
+        call_id=text_of(turn.get("tool_call_id"), f"{name}.tool_call_id") if speaker == "tool" else "",
+    )
+
+
+def _reasoning(turn: Mapping[str, Any], name: str) -> str:
+    """The answer's thoughts, where the turn keeps them apart under one of the names in use."""
+    key = next((key for key in _THOUGHTS if turn.get(key)), _THOUGHTS[0])
+    return text_of(turn.get(key), f"{name}.{key}")
 
 
 def _joined(content: Any) -> Any:

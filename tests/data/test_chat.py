@@ -199,7 +199,7 @@ def test_rewritten_earlier_answer_is_refused_when_trained_on_assistant() -> None
         encode.encode(row(*FOUR_TURNS))
     assert fault(error) == (
         "rows.jsonl:1: the chat template rewrites answer 1 once the conversation goes on, so it can't be trained where "
-        "it stands. Set data.train_on=answer, or write one row for each answer."
+        "it stands. Set data.train_on=each (a row for each answer) or answer (the last one). [FT512]"
     )
 
 
@@ -316,7 +316,9 @@ def test_template_refusing_a_row_is_quoted_with_the_row() -> None:
     encode, _ = encoder("gemma")
     with pytest.raises(InputError) as error:
         encode.encode_all([row("Hello", "Fine"), row("Hello", "Fine", system="Be brief.", row_id=1)])
-    assert fault(error) == "rows.jsonl:2: System role not supported"
+    assert fault(error) == (
+        "rows.jsonl:2: the chat template refuses the conversation: System role not supported. [FT511]"
+    )
 
 
 def test_template_without_stop_token_is_refused_once_for_all_rows() -> None:
@@ -325,7 +327,7 @@ def test_template_without_stop_token_is_refused_once_for_all_rows() -> None:
         encode.encode_all([row("Hello", "Fine"), row("Hello", "Fine")])
     assert fault(error) == (
         "model.chat_template: the chat template ends an answer with '\\n', but generation stops at '</s>' only: the "
-        "tuned model would never learn to stop. Set model.chat_template=default, or name a file."
+        "tuned model would never learn to stop. Set model.chat_template=default, or name a file. [FT510]"
     )
 
 
@@ -340,7 +342,7 @@ def test_end_of_turn_outside_the_stop_tokens_is_refused() -> None:
 def test_generation_prompt_that_differs_from_the_answers_is_refused() -> None:
     tokenizer = byte_level("think_in_prompt")
     encode = Encoder(tokenizer, stop_ids=stop_ids(tokenizer, "chatml"))
-    with pytest.raises(InputError, match=re.escape("the chat template asks for answer 1 with")):
+    with pytest.raises(InputError, match="asks for an answer that thinks first .* but the row's answer doesn't"):
         encode.encode(row("Hello", "Fine"))
 
 
@@ -362,7 +364,7 @@ def test_answer_that_ends_differently_is_refused() -> None:
         tokenizer_object=byte_level("chatml").backend_tokenizer, eos_token="<|im_end|>", chat_template=moody
     )
     Encoder(tokenizer).encode(row("Hello", "Well"))
-    with pytest.raises(InputError, match=re.escape("ends answer 1 with 'stant\\nFine<|im_end|>' instead of")) as error:
+    with pytest.raises(InputError, match=re.escape("ends answer 1 with 'Fine<|im_end|>' instead of")) as error:
         Encoder(tokenizer).encode(row("Hello", "Fine"))
     assert error.value.problems[0].where == "rows.jsonl:1"
 

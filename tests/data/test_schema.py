@@ -240,7 +240,8 @@ def test_input_taken_as_the_instruction_is_asked_once() -> None:
         (
             {"messages": [{"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}]},
             "messages",
-            "`messages[0]` must hold text only, but holds `tool_calls`. Write the call into `content`.",
+            "`messages[0].tool_calls` must hold calls with a function's name, but one has none. "
+            'Write each as {"function": {"name": ..., "arguments": {...}}}.',
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
@@ -274,7 +275,7 @@ def test_mapped_optional_field_that_is_missing_is_told() -> None:
         (
             {"row_format": "alpaca", "columns": {"ouput": "x"}},
             "data.columns.ouput: must be one of completion, conversations, input, instruction, messages, output, "
-            "prompt, text.",
+            "prompt, text, tools.",
         ),
         (
             {"row_format": "alpaca", "prompt": "{instruction}"},
