@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from ftlab.config import compose, explain, secret, validate
 from ftlab.config.folder import CONF_DIR
 from ftlab.config.terminal import show
-from ftlab.problem import InputError, Problem, raise_all
+from ftlab.problem import InputError, Problem, Refused, raise_all
 
 RUN_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -86,6 +86,8 @@ def _refuse_bad_input() -> None:
 
 def _report(error: Exception) -> int:
     """Shows what went wrong and returns the exit code for it."""
+    if isinstance(error, Refused):
+        return error.exit_code
     if isinstance(error, InputError):
         show(error.problems)
         return BAD_INPUT

@@ -47,6 +47,18 @@ class InputError(Exception):
         return type(self), (self.problems,)
 
 
+class Refused(Exception):
+    """A task has said what it found, and ends with an exit code of its own.
+
+    Args:
+        exit_code: 1 or 2.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(exit_code)
+
+
 def raise_all(problems: Iterable[Problem]) -> None:
     """Raises one `InputError` that carries all the problems; does nothing if there are none.
 

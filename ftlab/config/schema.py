@@ -126,6 +126,7 @@ class Columns:
     completion: str
     messages: str
     conversations: str
+    tools: str
     text: str
 
 
@@ -145,6 +146,7 @@ class Data:
     train_on: Literal["answer", "assistant", "text"]
     system: str | None
     prompt: str
+    schema: str | None
     columns: Columns
     long_rows: Literal["error", "drop", "truncate", "split"]
     mix: list[dict[str, Any]]
@@ -152,6 +154,20 @@ class Data:
     cache: str | None
     validation_fraction: float = number(least=0, below=0.5)
     split_seed: int = number(least=0)
+
+
+@dataclass
+class Check:
+    """What the check of the rows looks for, how grave that is, and what it writes."""
+
+    strict: bool
+    silence: list[str]
+    errors: list[str]
+    near_duplicates: bool | Literal["auto"]
+    write: str | None
+    mask_personal_data: bool
+    page: str
+    near_threshold: float = number(above=0, most=1)
 
 
 @dataclass
@@ -208,6 +224,7 @@ class Config:
     training: Training
     method: Method
     data: Data
+    check: Check
     scheduler: Scheduler
     trainer: Trainer
     kernels: Kernels

@@ -1,0 +1,181 @@
+"""Writes the cleaned set and its change log; the original is read again, and never touched.
+
+In: the files with the number of their first row, the plan (`Cleaning`), and what mends a text. Out: one JSON Lines file
+with the original's own fields, and `<name>.changes.jsonl` with a line for each row that is left out or changed. Equal
+input gives equal bytes.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+from ftlab.check.cleaning import Cleaning
+from ftlab.check.finding import Finding
+from ftlab.data.faults import Faults
+from ftlab.data.files import DataFile
+from ftlab.data.reader import LOOKED_AT, recognise
+from ftlab.data.records import Record, read_records
+from ftlab.data.row import Message, Row
+from ftlab.problem import InputError, Problem
+
+Mend = Callable[[Row, str], Row]
+"""Mends a row for one code."""
+
+_ROLES = {"output": "assistant", "completion": "assistant"}
+_SPEAKERS = {"gpt": "assistant", "chatgpt": "assistant", "human": "user"}
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A file of the original set.
+
+    Attributes:
+        file: The file.
+        first_id: The number of its first record.
+        row_format: Its rows' format, or `auto`.
+        columns: What our fields are called in it.
+    """
+
+    file: DataFile
+    first_id: int
+    row_format: str
+    columns: Mapping[str, str]
+
+
+def check_target(path: Path, inputs: Iterable[Path]) -> list[Problem]:
+    """Returns what is wrong with the place to write to."""
+    taken = {file.resolve() for file in inputs}
+    for target in (path, change_log(path)):
+        if target.resolve() in taken:
+            what = f"must not name a file that is read, but '{target}' is one: the original is never touched."
+            return [Problem("check.write", what, "Choose another name.")]
+    if path.suffix != ".jsonl":
+        return [Problem("check.write", f"must end in .jsonl, but is '{path}'.")]
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        return [Problem("check.write", f"must be a file in a folder that exists, but is '{path}'.")]
+    return []
+
+
+def change_log(path: Path) -> Path:
+    """Returns where the changes of a cleaned set are written."""
+    return path.with_name(f"{path.stem}.changes.jsonl")
+
+
+def write_clean(path: Path, originals: Sequence[Original], plan: Cleaning, mend: Mend) -> None:
+    """Writes the cleaned set and the change log.
+
+    Args:
+        path: The cleaned set, checked by `check_target`.
+        originals: What it is made of, in order.
+        plan: What becomes of each row.
+        mend: Mends a row for a code.
+
+    Raises:
+        InputError: A file can't be written.
+    """
+    try:
+        with ExitStack() as stack:
+            clean = stack.enter_context(path.open("w", encoding="utf-8"))
+            changes = stack.enter_context(change_log(path).open("w", encoding="utf-8"))
+            for original in originals:
+                _write_file(original, plan, mend, clean, changes)
+    except OSError as error:
+        raise InputError([Problem("check.write", f"can't be written: {error}.")]) from error
+
+
+def _write_file(original: Original, plan: Cleaning, mend: Mend, clean: IO[str], changes: IO[str]) -> None:
+    faults = Faults()
+    records = read_records(original.file, faults)
+    head = list(islice(records, LOOKED_AT))
+    columns = dict(recognise(head, original.row_format, original.columns).columns)
+    told = 0
+    for row_id, record in enumerate(chain(head, records), original.first_id):
+        told = _log_faults(faults, told, changes)
+        if dropped := plan.drops.get(row_id):
+            _log(changes, record.origin, "dropped", dropped)
+            continue
+        mends = plan.mends.get(row_id, [])
+        fields, done = _mended(record, columns, mends, mend)
+        for finding in done:
+            _log(changes, record.origin, "changed", finding)
+        clean.write(f"{_line(fields)}\n")
+    _log_faults(faults, told, changes)
+
+
+def _log_faults(faults: Faults, told: int, changes: IO[str]) -> int:
+    """Logs the lines that are no rows and came since `told`."""
+    for problem, _ in islice(faults.rows, told, None):
+        _log(changes, problem.where, "dropped", Finding(problem.code, problem.where, problem.what))
+    return len(faults)
+
+
+def _log(changes: IO[str], origin: str, action: str, finding: Finding) -> None:
+    line = {"origin": origin, "action": action, "code": finding.code, "what": finding.what}
+    changes.write(f"{_line(line)}\n")
+
+
+def _line(value: Any) -> str:
+    """JSON of one line; where a text holds half a character, that is escaped."""
+    line = json.dumps(value, ensure_ascii=False)
+    return line if _is_text(line) else json.dumps(value)
+
+
+def _is_text(line: str) -> bool:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _mended(
+    record: Record, columns: Mapping[str, str], mends: Sequence[Finding], mend: Mend
+) -> tuple[dict[str, Any], list[Finding]]:
+    """The record with its values mended, and the findings that changed something."""
+    fields, done = record.fields, []
+    for finding in mends:
+        made = dict(fields)
+        for field, name in columns.items():
+            if name in made:
+                made[name] = _value(
+                    made[name], _ROLES.get(field, "user"), lambda row, code=finding.code: mend(row, code)
+                )
+        if made != fields or (record.note and record.note.code == finding.code):
+            done.append(finding)
+        fields = made
+    return fields, done
+
+
+def _value(value: Any, role: str, mend: Callable[[Row], Row]) -> Any:
+    """A field's value with all its texts mended: a text, or turns, or an object that holds texts."""
+    if isinstance(value, str):
+        return mend(Row(0, "", messages=(Message(role, value),))).messages[0].content
+    if isinstance(value, list):
+        return [_value(part, role, mend) for part in value]
+    if isinstance(value, Mapping):
+        speaker = value.get("role", value.get("from"))
+        role = _SPEAKERS.get(str(speaker), str(speaker)) if speaker else role
+        return {key: part if key in ("role", "from") else _value(part, role, mend) for key, part in value.items()}
+    return value
+
+
+def changed_rows(
+    rows: Iterable[Row], mends: Mapping[int, Sequence[Finding]], mend: Mend, always: frozenset[str]
+) -> Iterator[tuple[int, str]]:
+    """Yields the rows that mending changes, with the first code that does.
+
+    Args:
+        rows: All rows.
+        mends: What is to be mended, by row.
+        mend: Mends a row for a code.
+        always: Codes of which reading alone has mended the row.
+    """
+    for row in rows:
+        for finding in mends.get(row.id, ()):
+            if finding.code in always or mend(row, finding.code) != row:
+                yield row.id, finding.code
+                break
