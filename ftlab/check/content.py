@@ -25,6 +25,9 @@ from ftlab.data.row import Row
 SENSITIVE = (*SECRETS, *PERSONAL)
 """All that must not be learned; keys first, since a key may hold what looks like a number of a person."""
 
+Turns = list[tuple[str, str]]
+"""Of each turn of a row, what it is called in a finding, and all that it says."""
+
 _MASKING = "Remove it, or let check.write=clean.jsonl mask it with check.mask_personal_data=true."
 _MENDING = "Mend it, or let check.write=clean.jsonl do so."
 
@@ -46,8 +49,9 @@ def find_content(
     boilerplate = BoilerplateCheck(boilerplate_share)
     for row in rows:
         exchange = Exchange.of(row)
-        yield from _sensitive(row)
-        yield from _damage(row)
+        turns = _turns(row)
+        yield from _sensitive(row, turns)
+        yield from _damage(row, turns)
         yield from _answer(exchange)
         yield from structure.look(exchange)
         boilerplate.look(exchange)
@@ -57,7 +61,7 @@ def find_content(
         yield from check.close()
 
 
-def _turns(row: Row) -> list[tuple[str, str]]:
+def _turns(row: Row) -> Turns:
     """Where each text of a row stands, and the text."""
     if not row.messages:
         return [("the text", row.text)]
@@ -68,9 +72,9 @@ def _turns(row: Row) -> list[tuple[str, str]]:
     return [(name, turn_text(message)) for name, message in zip(names, row.messages, strict=True)]
 
 
-def _sensitive(row: Row) -> Iterator[Finding]:
+def _sensitive(row: Row, turns: Turns) -> Iterator[Finding]:
     found: dict[str, list[str]] = {}
-    for place, text in _turns(row):
+    for place, text in turns:
         for match in find_sensitive(text, SENSITIVE):
             shown = f"{place} holds {match.kind.name} ({hinted(text[match.start : match.end])})"
             found.setdefault(match.kind.code, []).append(shown)
@@ -79,10 +83,10 @@ def _sensitive(row: Row) -> Iterator[Finding]:
         yield Finding(code, row.origin, f"{places[0]}{more}.", _MASKING, row.id)
 
 
-def _damage(row: Row) -> Iterator[Finding]:
+def _damage(row: Row, turns: Turns) -> Iterator[Finding]:
     """At most one finding for each kind of damage, at the first turn that has it."""
     for code, look, fix in _DAMAGES:
-        for place, text in _turns(row):
+        for place, text in turns:
             if (what := look(text)) is not None:
                 yield Finding(code, row.origin, f"{place} {what}.", fix, row.id)
                 break

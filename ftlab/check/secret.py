@@ -90,6 +90,6 @@ SECRETS: tuple[Sensitive, ...] = (
             r"[\"'`]?\s{0,2}(?:[:=]|=>)\s{0,2}[\"'`]?(?P<value>[A-Za-z0-9+/_=-]{16,})(?![A-Za-z0-9(.\[])"
         ),
         _is_random,
-        re.compile(r"(?i)key|token|secret|pass|pwd"),
+        re.compile(r"[:=]>?\s{0,2}[\"'`]?[A-Za-z0-9+/_=-]{16}"),
     ),
 )

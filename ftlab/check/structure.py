@@ -176,7 +176,7 @@ def _cause(answer: str) -> Cause | None:
     if bare != answer and _BEGINS.match(bare):
         return strict_json(bare) or "code fence"
     if not _BEGINS.match(answer):
-        return "no object or array" if strict_json(answer) is not None else None
+        return strict_json(answer) if answer[0] in "{[" else "no object or array"
     cause = strict_json(answer)
     if cause == "text around it" and all(strict_json(line) is None for line in answer.splitlines() if line.strip()):
         return None
