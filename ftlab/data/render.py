@@ -107,19 +107,22 @@ class ChatRenderer:
             what = f"the last turn must be the assistant's, but is of role '{messages[-1].role}'."
             raise RowFault(what, "Remove the turns behind the last answer, or set data.train_on=text.", code=NO_ANSWER)
         last = len(messages) - 1
-        if last and (opened := _OPENING.search(prompt := self._prompt(messages, last, tools))):
-            text = self._thought_through(messages[-1], prompt, opened.start(), text)
+        prompts = {last: self._prompt(messages, last, tools) if last else ""}
+        if opened := _OPENING.search(prompts[last]):
+            text = self._thought_through(messages[-1], prompts[last], opened.start(), text)
         turns = [last] if train_on == "answer" else [i for i, turn in enumerate(messages) if turn.role == "assistant"]
-        return Rendered(text, tuple(self._span(messages, turn, text, tools) for turn in turns))
+        return Rendered(text, tuple(self._span(messages, turn, text, tools, prompts.get(turn)) for turn in turns))
 
     def _prompt(self, messages: Sequence[Message], turn: int, tools: str) -> str:
         return self.template.render(messages[:turn], tools=tools, generation_prompt=True)
 
-    def _span(self, messages: Sequence[Message], turn: int, text: str, tools: str) -> tuple[int, int]:
+    def _span(
+        self, messages: Sequence[Message], turn: int, text: str, tools: str, prompt: str | None
+    ) -> tuple[int, int]:
         """Where answer `turn` stands in the whole conversation's `text`, its stop token included."""
         if turn == 0:
             raise RowFault("the conversation begins with an answer.", "Put the question before it.", code=ANSWER_FIRST)
-        prompt = self._prompt(messages, turn, tools)
+        prompt = self._prompt(messages, turn, tools) if prompt is None else prompt
         done = text if turn == len(messages) - 1 else self.template.render(messages[: turn + 1], tools=tools)
         number = sum(message.role == "assistant" for message in messages[: turn + 1])
         if not done.startswith(prompt):
