@@ -176,7 +176,7 @@ def _cause(answer: str) -> Cause | None:
     if bare != answer and _BEGINS.match(bare):
         return strict_json(bare) or "code fence"
     if not _BEGINS.match(answer):
-        return strict_json(answer) if answer[0] in "{[" else "no object or array"
+        return None if answer[0] in "{[" and strict_json(answer) is None else "no object or array"
     cause = strict_json(answer)
     if cause == "text around it" and all(strict_json(line) is None for line in answer.splitlines() if line.strip()):
         return None
