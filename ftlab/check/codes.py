@@ -209,7 +209,7 @@ _ALL: tuple[Code, ...] = (
         "FT301",
         "row over the limit",
         "error",
-        "keep",
+        "drop",
         "The row has more tokens than training.max_row_tokens or the model's context allows. data.long_rows says what "
         "becomes of such rows; the check tells what each policy would cost.",
     ),

@@ -54,6 +54,7 @@ def measure(
     tokenizer: str,
     limit: int | None,
     schedule: Schedule,
+    epoch_rows: int,
 ) -> TokenReport:
     """Makes the token report.
 
@@ -65,6 +66,7 @@ def measure(
         tokenizer: Its name.
         limit: The longest row allowed.
         schedule: How rows become steps.
+        epoch_rows: Rows that an epoch takes, all sources together.
 
     Returns:
         The report.
@@ -73,8 +75,8 @@ def measure(
     every = np.concatenate(list(lengths.values()))
     padded = _filling(train, schedule, "padded")
     packed = _filling(train, schedule, "packed")
-    steps = total_steps(len(train), schedule.batch_rows, schedule.epochs, schedule.max_steps)
-    an_epoch = steps_per_epoch(len(train), schedule.batch_rows)
+    steps = total_steps(epoch_rows, schedule.batch_rows, schedule.epochs, schedule.max_steps)
+    an_epoch = steps_per_epoch(epoch_rows, schedule.batch_rows)
     return TokenReport(
         tokenizer=tokenizer,
         rows=len(train),

@@ -1,15 +1,15 @@
 """Writes the cleaned set and its change log; the original is read again, and never touched.
 
-In: the files with the number of their first row, the plan (`Cleaning`), and what mends a text. Out: one JSON Lines file
-with the original's own fields, and `<name>.changes.jsonl` with a line for each row that is left out or changed. Equal
-input gives equal bytes.
+In: the files in the order in which they were read, the plan (`Cleaning`), and what mends a text. Out: a JSON Lines file
+with the original's own fields, and a change log with a line for each row that is left out or changed. Equal input
+gives equal bytes.
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,21 +35,30 @@ class Original:
 
     Attributes:
         file: The file.
-        first_id: The number of its first record.
+        target: Where its cleaned rows go.
         row_format: Its rows' format, or `auto`.
         columns: What our fields are called in it.
     """
 
     file: DataFile
-    first_id: int
+    target: Path
     row_format: str
     columns: Mapping[str, str]
 
 
-def check_target(path: Path, inputs: Iterable[Path]) -> list[Problem]:
-    """Returns what is wrong with the place to write to."""
+def check_targets(path: Path, targets: Iterable[Path], inputs: Iterable[Path]) -> list[Problem]:
+    """Looks at the places to write to.
+
+    Args:
+        path: What the user named.
+        targets: All files that would be written.
+        inputs: The files that are read.
+
+    Returns:
+        What is wrong.
+    """
     taken = {file.resolve() for file in inputs}
-    for target in (path, change_log(path)):
+    for target in targets:
         if target.resolve() in taken:
             what = f"must not name a file that is read, but '{target}' is one: the original is never touched."
             return [Problem("check.write", what, "Choose another name.")]
@@ -60,17 +69,17 @@ def check_target(path: Path, inputs: Iterable[Path]) -> list[Problem]:
     return []
 
 
-def change_log(path: Path) -> Path:
-    """Returns where the changes of a cleaned set are written."""
-    return path.with_name(f"{path.stem}.changes.jsonl")
+def beside(path: Path, what: str) -> Path:
+    """Returns the name of a further file of a cleaned set, such as its `changes`."""
+    return path.with_name(f"{path.stem}.{what}.jsonl")
 
 
-def write_clean(path: Path, originals: Sequence[Original], plan: Cleaning, mend: Mend) -> None:
+def write_clean(changes: Path, originals: Sequence[Original], plan: Cleaning, mend: Mend) -> None:
     """Writes the cleaned set and the change log.
 
     Args:
-        path: The cleaned set, checked by `check_target`.
-        originals: What it is made of, in order.
+        changes: The change log.
+        originals: What the set is made of, all of it, in the order in which it was read.
         plan: What becomes of each row.
         mend: Mends a row for a code.
 
@@ -79,21 +88,26 @@ def write_clean(path: Path, originals: Sequence[Original], plan: Cleaning, mend:
     """
     try:
         with ExitStack() as stack:
-            clean = stack.enter_context(path.open("w", encoding="utf-8"))
-            changes = stack.enter_context(change_log(path).open("w", encoding="utf-8"))
+            log = stack.enter_context(changes.open("w", encoding="utf-8"))
+            targets = dict.fromkeys(original.target for original in originals)
+            clean = {target: stack.enter_context(target.open("w", encoding="utf-8")) for target in targets}
+            ids = count()
             for original in originals:
-                _write_file(original, plan, mend, clean, changes)
+                _write_file(original, ids, plan, mend, clean[original.target], log)
     except OSError as error:
         raise InputError([Problem("check.write", f"can't be written: {error}.")]) from error
 
 
-def _write_file(original: Original, plan: Cleaning, mend: Mend, clean: IO[str], changes: IO[str]) -> None:
+def _write_file(
+    original: Original, ids: Iterator[int], plan: Cleaning, mend: Mend, clean: IO[str], changes: IO[str]
+) -> None:
     faults = Faults()
     records = read_records(original.file, faults)
     head = list(islice(records, LOOKED_AT))
     columns = dict(recognise(head, original.row_format, original.columns).columns)
     told = 0
-    for row_id, record in enumerate(chain(head, records), original.first_id):
+    for record in chain(head, records):
+        row_id = next(ids)
         told = _log_faults(faults, told, changes)
         if dropped := plan.drops.get(row_id):
             _log(changes, record.origin, "dropped", dropped)

@@ -144,7 +144,7 @@ def prepare(cfg: DictConfig) -> Inputs:
     findings.problems += model_problems
     rows = findings.attempt(lambda: read_rows(cfg))
     if not model_problems:
-        skeleton = build_skeleton(_model_config(cfg), trust_remote_code=cfg.model.trust_remote_code)
+        skeleton = build_skeleton(load_model_config(cfg), trust_remote_code=cfg.model.trust_remote_code)
         findings.problems += findings.attempt(lambda: _check_method(cfg, skeleton)) or []
         tokenizer_and_notes = findings.attempt(
             lambda: load_tokenizer(**source, weights=cfg.model.weights, chat_template=cfg.model.chat_template)
@@ -214,7 +214,12 @@ def read_rows(cfg: DictConfig, faults: Faults | None = None) -> Splits:
     )
 
 
-def _model_config(cfg: DictConfig) -> PretrainedConfig:
+def load_model_config(cfg: DictConfig) -> PretrainedConfig:
+    """Loads the model's Transformers config, which holds no weights.
+
+    Raises:
+        InputError: It can't be reached.
+    """
     return load_config(**model_source(cfg), weights=cfg.model.weights, shape=plain(cfg.model.shape))
 
 

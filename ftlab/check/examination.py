@@ -1,0 +1,132 @@
+"""Looks at a whole data set: takes what the reader and the encoder found, and runs the analysers over the rows.
+
+In: rows, faults, plain settings. Out: an `Examination` that holds all findings, weighed. What is done with the verdict
+is the caller's: `task=check` reports it, a training run stops at errors.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, overload
+
+from ftlab.check.cleaning import Cleaning
+from ftlab.check.content import find_content
+from ftlab.check.duplicates import find_duplicates
+from ftlab.check.finding import Finding
+from ftlab.check.order import find_order
+from ftlab.check.verdict import Tally
+from ftlab.data.faults import Faults
+from ftlab.data.render import TrainOn
+from ftlab.data.row import Row
+from ftlab.problem import InputError, Problem
+
+UNTRAINABLE = frozenset({"FT114", "FT115"})
+"""Findings about the order of turns that keep a row from being encoded."""
+
+
+@dataclass(slots=True)
+class Examination:
+    """All findings of a data set.
+
+    Attributes:
+        tally: By code, weighed.
+        cleaning: What becomes of each row in the cleaned set.
+    """
+
+    tally: Tally
+    cleaning: Cleaning = field(default_factory=Cleaning)
+
+    def take(self, findings: Iterable[Finding], *, unusable: bool = False) -> None:
+        """Takes findings.
+
+        Args:
+            findings: What was found.
+            unusable: Whether their rows can't be trained on.
+        """
+        for finding in findings:
+            self.tally.add(finding, unusable=unusable)
+            self.cleaning.add(finding, self.tally.rules.gravity(finding.code), unusable=unusable)
+
+    def take_faults(self, faults: Faults) -> None:
+        """Takes what reader or encoder found.
+
+        Raises:
+            InputError: Something is wrong that is no matter of rows, such as a file that isn't there.
+        """
+        if any(not problem.code for problem, _ in faults.rows):
+            raise InputError(faults.problems())
+        self.take(map(_finding, faults.rows), unusable=True)
+        self.take(map(_finding, faults.notes))
+
+    def look(
+        self,
+        splits: Mapping[str, Sequence[Row]],
+        *,
+        train_on: TrainOn,
+        near: bool,
+        near_threshold: float,
+        schema: Mapping[str, Any] | None,
+    ) -> None:
+        """Runs the analysers of rows.
+
+        Args:
+            splits: The rows that could be read, by split.
+            train_on: Which turns are trained on.
+            near: Whether near duplicates are looked for.
+            near_threshold: How alike those are.
+            schema: What JSON answers must fit.
+        """
+        for finding in find_order(chain(*splits.values()), train_on=train_on):
+            self.take([finding], unusable=finding.code in UNTRAINABLE)
+        self.take(find_content(chain(*splits.values()), schema=schema))
+        self.take(find_duplicates(splits, near=near, threshold=near_threshold))
+
+    def usable(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Returns the rows without those that can't be trained on."""
+        if not self.tally.unusable:
+            return rows
+        places = [place for place, row in enumerate(rows) if row.id not in self.tally.unusable]
+        return rows if len(places) == len(rows) else Chosen(rows, places)
+
+
+class Chosen(Sequence[Row]):
+    """Some rows of a sequence, read when they are asked for.
+
+    Args:
+        rows: The sequence.
+        places: The places in it, ascending.
+    """
+
+    def __init__(self, rows: Sequence[Row], places: Sequence[int]) -> None:
+        self._rows = rows
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self._rows[place] for place in self._places[index]]
+        return self._rows[self._places[index]]
+
+
+def of_ids(rows: Iterable[Row], ids: Iterable[int]) -> Iterator[Row]:
+    """Yields the rows of ascending numbers, one for each number, from rows of ascending numbers."""
+    found = iter(rows)
+    row = next(found, None)
+    for row_id in ids:
+        while row is not None and row.id < row_id:
+            row = next(found, None)
+        assert row is not None, f"row {row_id} was encoded, so it must be there"
+        yield row
+
+
+def _finding(fault: tuple[Problem, int | None]) -> Finding:
+    problem, row_id = fault
+    return Finding(problem.code, problem.where, problem.what, problem.fix, row_id)

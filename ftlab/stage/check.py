@@ -1,0 +1,326 @@
+"""Checks the rows of a run without loading weights: what `task=check` does.
+
+In: the configuration. Out: a `CheckReport`, its files, and the cleaned set where it is asked for. What guards a
+training run is `guard`'s.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from rich.text import Text
+from transformers import PreTrainedTokenizerBase
+
+from ftlab.check.examination import Examination, of_ids
+from ftlab.check.masks import check_masks
+from ftlab.check.mend import mend
+from ftlab.check.report import CheckReport, TokenReport
+from ftlab.check.structure import read_schema
+from ftlab.check.tokens import Schedule, find_tokens, measure
+from ftlab.check.verdict import Rules, Tally, check_rules
+from ftlab.check.view import ColouredRow, coloured_rows, telling_rows
+from ftlab.check.write import Original, beside, changed_rows, check_targets, write_clean
+from ftlab.data.encoded_store import StoredEncodedRows
+from ftlab.data.faults import Faults
+from ftlab.data.files import DataFile, find_files
+from ftlab.data.guess import Guess
+from ftlab.data.reader import LOOKED_AT, recognise
+from ftlab.data.records import TWICE, read_records
+from ftlab.data.row import EncodedRow, Row, SpannedRow
+from ftlab.data.source import Splits
+from ftlab.model.check import check_model
+from ftlab.model.tokenizer import load_tokenizer
+from ftlab.problem import InputError, Problem, raise_all
+from ftlab.stage.encode import Encoded, encode
+from ftlab.stage.prepare import load_model_config, model_source, plain, read_rows
+
+USUAL_BUDGET_TOKENS = 8192
+"""What is reckoned with where `training.micro_batch_tokens=auto` leaves it to the device."""
+
+REPORT_FILE = "check.json"
+
+_READ_MENDS = frozenset({TWICE})
+"""Codes of which reading alone mends a row: what is written is what was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check came to.
+
+    Attributes:
+        report: All of it as plain values.
+        view: A few rows with their masks.
+    """
+
+    report: CheckReport
+    view: tuple[Text, ...]
+
+
+def check(cfg: DictConfig) -> Checked:
+    """Checks the rows that the `data` group names.
+
+    Args:
+        cfg: The composed configuration.
+
+    Returns:
+        The report; its files are written.
+
+    Raises:
+        InputError: Something is wrong that is no matter of rows: a setting, a file that isn't there, the model.
+    """
+    rules = read_rules(cfg)
+    originals = _originals(cfg)
+    tokenizer, limit, notes = _tokenizer(cfg)
+    faults = Faults()
+    splits = read_rows(cfg, faults)
+    done = Examination(Tally(rules))
+    done.take_faults(faults)
+    examine(cfg, done, splits, near=cfg.check.near_duplicates is not False)
+    encoded = _encoded(cfg, done, splits, tokenizer)
+    tokens, view = (None, []) if encoded is None else _measure(cfg, done, splits, encoded, tokenizer, limit)
+    written = _write(cfg, done, originals)
+    report = _report(cfg, done, splits, tokens, view, [*splits.notes, *notes], written)
+    folder = Path(cfg.output_dir)
+    report.written["report"] = str(folder / REPORT_FILE)
+    (folder / REPORT_FILE).write_text(json.dumps(report.to_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
+    return Checked(report, tuple(row.text() for row in view))
+
+
+def read_rules(cfg: DictConfig) -> Rules:
+    """Reads what the `check` group makes of the codes.
+
+    Raises:
+        InputError: It names a code that there isn't.
+    """
+    silence, errors = list(cfg.check.silence), list(cfg.check.errors)
+    raise_all(check_rules(silence, errors))
+    return Rules(cfg.check.strict, frozenset(silence), frozenset(errors))
+
+
+def examine(cfg: DictConfig, done: Examination, splits: Splits, *, near: bool) -> None:
+    """Runs the analysers of rows.
+
+    Args:
+        cfg: The composed configuration.
+        done: Takes what they find.
+        splits: The rows.
+        near: Whether near duplicates are looked for.
+
+    Raises:
+        InputError: `data.schema` can't be read.
+    """
+    done.look(
+        by_name(splits),
+        train_on=cfg.data.train_on,
+        near=near,
+        near_threshold=cfg.check.near_threshold,
+        schema=None if cfg.data.schema is None else read_schema(cfg.data.schema),
+    )
+
+
+def by_name(splits: Splits) -> dict[str, Sequence[Row]]:
+    """Returns the rows by split."""
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
+
+
+def usable(done: Examination, splits: Splits) -> Splits:
+    """Returns the splits without the rows that can't be trained on."""
+    if not done.tally.unusable:
+        return splits
+    return replace(splits, key=None, **{name: done.usable(rows) for name, rows in by_name(splits).items()})
+
+
+def take_masks(
+    cfg: DictConfig, done: Examination, splits: Splits, encoded: Encoded, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Proves the loss masks of all encoded rows.
+
+    Args:
+        cfg: The composed configuration.
+        done: Takes the breaches.
+        splits: The rows.
+        encoded: The rows as token ids, each whole.
+        tokenizer: What encoded them.
+    """
+    for name, rows in by_name(splits).items():
+        part: StoredEncodedRows = getattr(encoded, name)
+        findings = check_masks(
+            part,
+            of_ids(rows, part.row_ids.tolist()),
+            tokenizer=tokenizer,
+            stop_ids=encoded.stop_ids,
+            pad_id=int(tokenizer.pad_token_id),
+            train_on=cfg.data.train_on,
+        )
+        done.take(findings, unusable=True)
+
+
+def _tokenizer(cfg: DictConfig) -> tuple[PreTrainedTokenizerBase, int | None, list[str]]:
+    """The tokenizer, the longest row that model and settings allow, and what was decided."""
+    source = model_source(cfg)
+    limit = cfg.training.max_row_tokens or cfg.model.context_tokens
+    raise_all(check_model(**source, weights=cfg.model.weights, shape=plain(cfg.model.shape), max_row_tokens=limit))
+    tokenizer, notes = load_tokenizer(**source, weights=cfg.model.weights, chat_template=cfg.model.chat_template)
+    context = getattr(load_model_config(cfg).get_text_config(), "max_position_embeddings", None)
+    return tokenizer, limit or context, notes
+
+
+def _encoded(cfg: DictConfig, done: Examination, splits: Splits, tokenizer: PreTrainedTokenizerBase) -> Encoded | None:
+    """The usable rows as token ids, however long; None where there is none to train on."""
+    faults = Faults()
+    try:
+        encoded = encode(cfg, tokenizer, usable(done, splits), None, faults)
+    except InputError as error:
+        for problem in error.problems:
+            faults.add(problem)
+        done.take_faults(faults)
+        return None
+    done.take_faults(faults)
+    if not len(encoded.train):
+        return None
+    take_masks(cfg, done, splits, encoded, tokenizer)
+    return encoded
+
+
+def _measure(
+    cfg: DictConfig,
+    done: Examination,
+    splits: Splits,
+    encoded: Encoded,
+    tokenizer: PreTrainedTokenizerBase,
+    limit: int | None,
+) -> tuple[TokenReport, list[ColouredRow]]:
+    """The tokens, and a few rows with their masks."""
+    parts: dict[str, StoredEncodedRows] = {name: getattr(encoded, name) for name in by_name(splits)}
+    lengths = {name: part.lengths for name, part in parts.items()}
+    ids = np.concatenate([part.row_ids for part in parts.values()])
+    every = np.concatenate(list(lengths.values()))
+    shown = [encoded.train[place] for place in telling_rows(encoded.train.lengths.tolist())]
+    is_over = every > (limit or every.max())
+    longest = int(ids[every.argmax()])
+    wanted = {longest, *ids[is_over].tolist(), *(row.id for row in shown)}
+    rows = {row.id: row for row in chain(*by_name(splits).values()) if row.id in wanted}
+    over = [encoded.train[int(place)] for place in np.flatnonzero(lengths["train"] > (limit or every.max()))]
+    training = cfg.training
+    report = measure(
+        lengths,
+        encoded.train.targets_counts,
+        [_spanned(row) for row in over],
+        rows[longest],
+        tokenizer=cfg.model.name,
+        limit=limit,
+        schedule=Schedule(
+            training.batch_rows,
+            USUAL_BUDGET_TOKENS if training.micro_batch_tokens == "auto" else training.micro_batch_tokens,
+            training.epochs,
+            training.max_steps,
+        ),
+        epoch_rows=encoded.epoch_rows,
+    )
+    long = [
+        (rows[row_id], tokens) for row_id, tokens in zip(ids[is_over].tolist(), every[is_over].tolist(), strict=True)
+    ]
+    for finding in find_tokens(report, long, cfg.data.long_rows):
+        done.take([finding], unusable=finding.code == "FT301")
+    return report, coloured_rows(shown, [rows[row.id].origin for row in shown], tokenizer=tokenizer)
+
+
+def _spanned(row: EncodedRow) -> SpannedRow:
+    """The row with its mask as stretches."""
+    edges = np.flatnonzero(np.diff(row.supervised.numpy().astype(np.int8), prepend=0, append=0)).tolist()
+    return SpannedRow(row.id, row.ids.tolist(), tuple(zip(edges[::2], edges[1::2], strict=True)))
+
+
+def _originals(cfg: DictConfig) -> list[Original]:
+    """The files that the cleaned set is made of; empty where none is asked for.
+
+    Raises:
+        InputError: The cleaned set can't be written there, or there are no files to clean.
+    """
+    if cfg.check.write is None:
+        return []
+    if cfg.data.path is None:
+        raise InputError([Problem("check.write", "needs rows in files, but data.path is null.", "Set data.path.")])
+    path = Path(cfg.check.write).expanduser()
+    targets = {key: path if key == "path" else beside(path, key.removesuffix("_path")) for key in _file_keys(cfg)}
+    originals = [
+        Original(file, target, cfg.data.format, plain(cfg.data.columns))
+        for key, target in targets.items()
+        for file in _files(cfg, key)
+    ]
+    inputs = [original.file.path for original in originals]
+    raise_all(check_targets(path, [*targets.values(), beside(path, "changes")], inputs))
+    return originals
+
+
+def _file_keys(cfg: DictConfig) -> list[str]:
+    """The settings that name files, in the order in which they are read."""
+    return [key for key in ("path", "validation_path", "test_path") if cfg.data[key] is not None]
+
+
+def _files(cfg: DictConfig, key: str) -> list[DataFile]:
+    return find_files(f"data.{key}", cfg.data[key], cfg.data.file_format)[0]
+
+
+def _write(cfg: DictConfig, done: Examination, originals: Sequence[Original]) -> dict[str, str]:
+    """Writes the cleaned set where it is asked for; what was written, by what it is."""
+    if not originals:
+        return {}
+    changes = beside(Path(cfg.check.write).expanduser(), "changes")
+    write_clean(changes, originals, done.cleaning, lambda row, code: _mended(cfg, row, code))
+    targets = dict.fromkeys(str(original.target) for original in originals)
+    return {"cleaned set": ", ".join(targets), "its changes": str(changes)}
+
+
+def _mended(cfg: DictConfig, row: Row, code: str) -> Row:
+    return row if code in _READ_MENDS else mend(row, code, mask_personal_data=cfg.check.mask_personal_data)
+
+
+def _report(
+    cfg: DictConfig,
+    done: Examination,
+    splits: Splits,
+    tokens: TokenReport | None,
+    view: Sequence[ColouredRow],
+    notes: Sequence[str],
+    written: dict[str, str],
+) -> CheckReport:
+    names = by_name(splits)
+    mends = done.cleaning.mends
+    rows = chain(*names.values()) if mends else ()
+    changed = dict(changed_rows(rows, mends, lambda row, code: _mended(cfg, row, code), _READ_MENDS))
+    looks = _looks(cfg)
+    given = set(plain(cfg.data.columns).values())
+    return CheckReport(
+        sources=_sources(cfg),
+        row_format=looks.row_format,
+        columns=looks.renamed,
+        guessed=any(name not in given for name in looks.renamed.values()),
+        accounts=tuple(done.cleaning.account(names, changed)),
+        groups=done.tally.groups(),
+        tokens=tokens,
+        view="\n".join(row.html() for row in view),
+        notes=tuple(notes),
+        outcome=done.tally.outcome(),
+        exit_code=done.tally.exit_code(),
+        written=written,
+    )
+
+
+def _looks(cfg: DictConfig) -> Guess:
+    """What the rows of the first file were read as."""
+    files = _files(cfg, "path") if cfg.data.path is not None else []
+    head = list(islice(read_records(files[0], Faults()), LOOKED_AT)) if files else []
+    columns: Mapping[str, Any] = plain(cfg.data.columns)
+    return recognise(head, cfg.data.format, columns)
+
+
+def _sources(cfg: DictConfig) -> tuple[str, ...]:
+    if cfg.data.hub_id is not None:
+        return (cfg.data.hub_id,)
+    return tuple(cfg.data[key] for key in _file_keys(cfg)) or ("the embedded demo",)
