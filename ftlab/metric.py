@@ -19,6 +19,8 @@ TOKENS_PER_S = "train/tokens_per_s"
 """Tokens that reached the model a second, padding not counted."""
 SUPERVISED_TOKENS_PER_S = "train/supervised_tokens_per_s"
 STEP_S = "train/step_s"
+ELAPSED_S = "train/elapsed_s"
+"""Seconds since this start of the run began to train, evaluation and checkpoints included."""
 SKIPPED_STEPS = "train/skipped_steps"
 """Steps left out so far because their loss or gradient was not finite."""
 

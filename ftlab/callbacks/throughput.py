@@ -1,4 +1,4 @@
-"""Logs how fast training goes: tokens a second without padding, and the seconds of a step.
+"""Logs how fast training goes: tokens a second without padding, the seconds of a step, and those since the start.
 
 The clock runs from the start of a step's batch to the end of its update: evaluation and checkpoints don't count.
 """
@@ -41,11 +41,12 @@ class ThroughputLog(Callback):
     def __init__(self, warm_up_steps: int = 3) -> None:
         self.warm_up_steps = warm_up_steps
         self._steps: list[tuple[float, int, int]] = []
-        self._begin_s = 0.0
+        self._begin_s = self._start_s = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forgets an earlier fit."""
         self._steps = []
+        self._start_s = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Starts the clock."""
@@ -62,6 +63,7 @@ class ThroughputLog(Callback):
             metric.TOKENS_PER_S: step.tokens / step_s,
             metric.SUPERVISED_TOKENS_PER_S: step.supervised_tokens / step_s,
             metric.STEP_S: step_s,
+            metric.ELAPSED_S: time.perf_counter() - self._start_s,
         }
         logger.log(trainer, values, trainer.global_step)
 
