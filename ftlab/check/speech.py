@@ -89,6 +89,8 @@ class Speech:
                 yield Fault("FT504", what)
             after_user = place > 0 and row.messages[place - 1].role == "user"
             header = self._headers[0] or (self._headers[1] if after_user else "")
+            if not after_user and header not in front and not _leaked(front, said, header):
+                header = ""  # behind a tool's result some templates write none
             yield from self._content_faults(front, said, header, row.messages[place])
 
     def _content_faults(self, front: str, said: str, header: str, turn: Message) -> Iterator[Fault]:

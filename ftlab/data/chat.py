@@ -15,8 +15,8 @@ from itertools import pairwise
 
 from transformers import PreTrainedTokenizerBase
 
+from ftlab.data.answer import NO_PLACE
 from ftlab.data.faults import Faults
-from ftlab.data.jinja import NO_PLACE
 from ftlab.data.long import LongRows, fit
 from ftlab.data.render import ChatRenderer, Rendered, TrainOn
 from ftlab.data.row import EncodedRow, Message, Row, SpannedRow

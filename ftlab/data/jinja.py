@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from ftlab.data.row import Message
 from ftlab.data.values import RowFault
 
-UNUSABLE, REFUSED, NO_PLACE = "FT510", "FT511", "FT512"
+UNUSABLE, REFUSED = "FT510", "FT511"
 
 FIX = "Set model.chat_template=default, or name a file."
 

@@ -8,8 +8,8 @@ diffing renderings of the same template, never from searching for role markers:
 - it ends with the template's end-of-turn token, which is found once by rendering a probe; what the template writes
   behind it (a line break, a second end token) isn't the model's to write.
 
-Templates that open the answer's thoughts in the generation prompt but leave thoughts out when they render an answer
-(DeepSeek R1, QwQ) are followed in what they ask for: the answer is put behind the prompt as the model will write it.
+Where a template asks for the last answer with another prompt than it puts before it (DeepSeek R1 opens thoughts,
+Mistral moves the system message), what it asks with is what the model will read: the answer is put behind that.
 
 A template that breaks this otherwise (writes another answer than it asks for, or rewrites an earlier answer once the
 conversation goes on) can't be trained from truthfully; the row is refused with the reason. Tokenising is `chat`'s.
@@ -23,7 +23,8 @@ from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
-from ftlab.data.jinja import FIX, NO_PLACE, UNUSABLE, ChatTemplate
+from ftlab.data.answer import NO_PLACE, check_complete, split_thoughts
+from ftlab.data.jinja import FIX, UNUSABLE, ChatTemplate
 from ftlab.data.row import Message
 from ftlab.data.values import RowFault
 from ftlab.problem import InputError, Problem
@@ -33,6 +34,7 @@ TrainOn = Literal["answer", "assistant", "text"]
 
 _PROBE = "ftlabprobe"
 _OPENING = re.compile(r"<think>\n*$")
+_THOUGHT = re.compile(r"<think>(?!\s*<think>).*</think>", re.DOTALL)
 NO_ANSWER, ANSWER_FIRST = "FT114", "FT115"
 
 
@@ -108,8 +110,8 @@ class ChatRenderer:
             raise RowFault(what, "Remove the turns behind the last answer, or set data.train_on=text.", code=NO_ANSWER)
         last = len(messages) - 1
         prompts = {last: self._prompt(messages, last, tools) if last else ""}
-        if opened := _OPENING.search(prompts[last]):
-            text = self._thought_through(messages[-1], prompts[last], opened.start(), text)
+        if last:
+            text = self._behind_prompt(messages, prompts[last], text)
         turns = [last] if train_on == "answer" else [i for i, turn in enumerate(messages) if turn.role == "assistant"]
         return Rendered(text, tuple(self._span(messages, turn, text, tools, prompts.get(turn)) for turn in turns))
 
@@ -140,6 +142,7 @@ class ChatRenderer:
             raise RowFault(
                 what, "Set data.train_on=each (a row for each answer) or answer (the last one).", code=NO_PLACE
             )
+        check_complete(messages[turn], text[len(prompt) : end], number)
         return len(prompt), end
 
     def _answer_end(self, message: Message, answer: str, number: int) -> int:
@@ -158,26 +161,43 @@ class ChatRenderer:
         self._check_free_of_stops(answer[: end - len(stop)])
         return end
 
-    def _thought_through(self, answer: Message, prompt: str, opening: int, text: str) -> str:
-        """The conversation with the last answer's thoughts where the prompt opens them.
+    def _behind_prompt(self, messages: Sequence[Message], prompt: str, text: str) -> str:
+        """The conversation with its last answer where the model will be asked for it.
+
+        Two manners of templates put it elsewhere: those that open thoughts in the prompt and leave them out of answers,
+        and those that put the system message into the last question, but only while nothing answers it (Mistral).
 
         Args:
-            answer: The last turn.
-            prompt: What the model is given; it ends with an opened thought.
-            opening: Where that begins in `prompt`.
-            text: What the template makes of the whole conversation.
+            messages: The turns; the last one is an answer.
+            prompt: What the model is given before that.
+            text: What the template makes of all turns.
+
+        Returns:
+            `text`, or where its answer isn't behind `prompt` as it should be and it is clear how it should: that.
         """
-        if text.startswith(prompt) or not text.startswith(prompt[:opening]):
-            return text
-        thoughts, said = answer.reasoning, answer.content
-        if not thoughts and "</think>" in said:
-            thoughts, _, said = said.partition("</think>")
-        thoughts = thoughts.removeprefix("<think>").strip("\n")
-        if not thoughts or answer.tool_calls:
-            what = "the chat template asks for an answer that thinks first (<think>), but the row's answer doesn't."
-            fix = f"Put the thoughts into `reasoning_content`, or as <think>…</think> before the answer. Or: {FIX}"
-            raise RowFault(what, fix, code=NO_PLACE)
-        return f"{prompt}{thoughts}\n</think>\n\n{said.lstrip(chr(10))}{''.join(self.closing)}"
+        answer, opened = messages[-1], _OPENING.search(prompt)
+        if opened and text.startswith(prompt[: opened.start()]) and not _THOUGHT.match(text, opened.start()):
+            thoughts, said = split_thoughts(answer)
+            if not thoughts or answer.tool_calls:
+                what = "the chat template asks for an answer that thinks first (<think>), but the row's answer doesn't."
+                fix = f"Put the thoughts into `reasoning_content`, or as <think>…</think> before the answer. Or: {FIX}"
+                raise RowFault(what, fix, code=NO_PLACE)
+            return f"{prompt}{thoughts}\n</think>\n\n{said}{''.join(self.closing)}"
+        if messages[0].role == "system" and not text.startswith(prompt) and self._opening is not None:
+            tails = [
+                f"{self._opening}{said}{''.join(self.closing)}" for said in (answer.content, answer.content.strip())
+            ]
+            tail = next((tail for tail in tails if answer.content and text.endswith(tail)), None)
+            return text if tail is None else prompt + tail
+        return text
+
+    @cached_property
+    def _opening(self) -> str | None:
+        """What the template writes between the prompt and the text of an answer; None where that isn't clear."""
+        question = [Message("user", "?")]
+        prompt = self.template.render(question, generation_prompt=True)
+        whole = self.template.render([*question, Message("assistant", _PROBE)])
+        return whole[len(prompt) :].partition(_PROBE)[0] if whole.startswith(prompt) else None
 
     def _check_free_of_stops(self, answer: str) -> None:
         found = [token for token in self._stop_tokens if token in answer]
