@@ -44,6 +44,7 @@ class Encoder:
 
     Attributes:
         stop_ids: All tokens at which generation stops.
+        notes: What the user should know of the chat template, one sentence each.
 
     Raises:
         InputError: No stop token is known.
@@ -70,6 +71,7 @@ class Encoder:
         self._long_rows: LongRows = long_rows
         self._system = system
         self._renderer = ChatRenderer(tokenizer, self.stop_ids)
+        self.notes = self._renderer.template.notes
 
     def encode(self, row: Row) -> EncodedRow:
         """Encodes one row.

@@ -74,14 +74,14 @@ class ChatTemplate:
             [_fields(message) for message in messages], json.loads(tools) if tools else None, generation_prompt
         )
 
-    @cached_property
-    def note(self) -> str:
-        """What the user should know of this template, as one sentence; else empty."""
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of this template, one sentence each."""
         if "strftime_now" not in str(self._tokenizer.chat_template):
-            return ""
-        return (
+            return []
+        return [
             "The chat template writes today's date: rows hold 26 July 2024 in its place, so that a run can be repeated."
-        )
+        ]
 
     @cached_property
     def _writes_tools(self) -> bool:

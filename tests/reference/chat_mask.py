@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerBase
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+_BYTE_OF = {char: byte for byte, char in bytes_to_unicode().items()}
+
 Segments = Sequence[tuple[str, bool]]
 """A rendered conversation, cut by hand: each piece and whether the model has to write it."""
 
@@ -14,8 +16,7 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase, token_id: int) -> bytes:
     token = tokenizer.convert_ids_to_tokens(token_id)
     if token_id in tokenizer.added_tokens_decoder:
         return token.encode()
-    byte_of = {char: byte for byte, char in bytes_to_unicode().items()}
-    return bytes(byte_of[char] for char in token)
+    return bytes(_BYTE_OF[char] for char in token)
 
 
 def expected_mask(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], segments: Segments) -> list[bool]:
