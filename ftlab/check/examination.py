@@ -4,6 +4,7 @@ In: rows, faults, plain settings. Out: an `Examination` that holds all findings,
 is the caller's: `task=check` reports it, a training run stops at errors.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -31,10 +32,12 @@ class Examination:
     Attributes:
         tally: By code, weighed.
         cleaning: What becomes of each row in the cleaned set.
+        unread: Lines that are no rows and came into no split.
     """
 
     tally: Tally
     cleaning: Cleaning = field(default_factory=Cleaning)
+    unread: int = 0
 
     def take(self, findings: Iterable[Finding], *, unusable: bool = False) -> None:
         """Takes findings.
@@ -47,15 +50,22 @@ class Examination:
             self.tally.add(finding, unusable=unusable)
             self.cleaning.add(finding, self.tally.rules.gravity(finding.code), unusable=unusable)
 
-    def take_faults(self, faults: Faults) -> None:
+    def take_faults(self, faults: Faults, *, unread: bool = False) -> None:
         """Takes what reader or encoder found.
+
+        Args:
+            faults: What was found.
+            unread: Whether the rows came into no split.
 
         Raises:
             InputError: Something is wrong that is no matter of rows, such as a file that isn't there.
         """
         if any(not problem.code for problem, _ in faults.rows):
             raise InputError(faults.problems())
+        before = self.left_out().total()
         self.take(map(_finding, faults.rows), unusable=True)
+        if unread:
+            self.unread += self.left_out().total() - before
         self.take(map(_finding, faults.notes))
 
     def look(
@@ -80,6 +90,10 @@ class Examination:
             self.take([finding], unusable=finding.code in UNTRAINABLE)
         self.take(find_content(chain(*splits.values()), schema=schema))
         self.take(find_duplicates(splits, near=near, threshold=near_threshold))
+
+    def left_out(self) -> "Counter[str]":
+        """Returns how many rows can't be trained on, by the code that says why."""
+        return Counter(finding.code for finding in self.tally.unusable.values()) + self.cleaning.lost
 
     def usable(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Returns the rows without those that can't be trained on."""

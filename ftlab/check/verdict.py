@@ -16,6 +16,9 @@ from ftlab.problem import Problem
 SHOWN = 20
 """Findings of one code that are kept in full for the report."""
 
+_LISTED = 3
+"""Findings with the same words that are listed one by one; of more the first stands for all."""
+
 _ORDER: tuple[Gravity, ...] = ("error", "warning", "note", "silenced")
 
 _STOPPED, _WARNED = 2, 1
@@ -111,10 +114,15 @@ class Tally:
         for code, first in sorted(self.findings.items()):
             if self.rules.gravity(code) != "error":
                 continue
+            same = Counter((finding.what, finding.fix) for finding in first)
+            if len(same) == 1 and len(first) > _LISTED:
+                others = self.counts[code] - 1
+                yield Problem(first[0].where, f"{first[0].what} (The same in {others:,} more.)", first[0].fix, code)
+                continue
             yield from (Problem(finding.where, finding.what, finding.fix, code) for finding in first)
             more = self.counts[code] - len(first)
             if more:
-                yield Problem("data", f"{more:,} more of the kind {code}, {CODES[code].title}.", code=code)
+                yield Problem("data", f"{more:,} more of this kind: {CODES[code].title}.", "See task=check.", code)
 
     def _group(self, code: str) -> FindingGroup:
         kind = CODES[code]

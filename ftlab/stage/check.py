@@ -6,7 +6,7 @@ training run is `guard`'s.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,10 @@ from omegaconf import DictConfig
 from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
-from ftlab.check.examination import Examination, of_ids
-from ftlab.check.masks import check_masks
+from ftlab.check.examination import Examination
 from ftlab.check.mend import mend
 from ftlab.check.report import CheckReport, TokenReport
-from ftlab.check.structure import read_schema
 from ftlab.check.tokens import Schedule, find_tokens, measure
-from ftlab.check.verdict import Rules, Tally, check_rules
 from ftlab.check.view import ColouredRow, coloured_rows, telling_rows
 from ftlab.check.write import Original, beside, changed_rows, check_targets, write_clean
 from ftlab.data.encoded_store import StoredEncodedRows
@@ -37,6 +34,7 @@ from ftlab.model.check import check_model
 from ftlab.model.tokenizer import load_tokenizer
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage.encode import Encoded, encode
+from ftlab.stage.guard import begin, by_name, look, take_masks, usable
 from ftlab.stage.prepare import load_model_config, model_source, plain, read_rows
 
 USUAL_BUDGET_TOKENS = 8192
@@ -73,14 +71,12 @@ def check(cfg: DictConfig) -> Checked:
     Raises:
         InputError: Something is wrong that is no matter of rows: a setting, a file that isn't there, the model.
     """
-    rules = read_rules(cfg)
+    done = begin(cfg)
     originals = _originals(cfg)
     tokenizer, limit, notes = _tokenizer(cfg)
     faults = Faults()
     splits = read_rows(cfg, faults)
-    done = Examination(Tally(rules))
-    done.take_faults(faults)
-    examine(cfg, done, splits, near=cfg.check.near_duplicates is not False)
+    look(cfg, done, splits, faults, near=cfg.check.near_duplicates is not False)
     encoded = _encoded(cfg, done, splits, tokenizer)
     tokens, view = (None, []) if encoded is None else _measure(cfg, done, splits, encoded, tokenizer, limit)
     written = _write(cfg, done, originals)
@@ -89,75 +85,6 @@ def check(cfg: DictConfig) -> Checked:
     report.written["report"] = str(folder / REPORT_FILE)
     (folder / REPORT_FILE).write_text(json.dumps(report.to_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
     return Checked(report, tuple(row.text() for row in view))
-
-
-def read_rules(cfg: DictConfig) -> Rules:
-    """Reads what the `check` group makes of the codes.
-
-    Raises:
-        InputError: It names a code that there isn't.
-    """
-    silence, errors = list(cfg.check.silence), list(cfg.check.errors)
-    raise_all(check_rules(silence, errors))
-    return Rules(cfg.check.strict, frozenset(silence), frozenset(errors))
-
-
-def examine(cfg: DictConfig, done: Examination, splits: Splits, *, near: bool) -> None:
-    """Runs the analysers of rows.
-
-    Args:
-        cfg: The composed configuration.
-        done: Takes what they find.
-        splits: The rows.
-        near: Whether near duplicates are looked for.
-
-    Raises:
-        InputError: `data.schema` can't be read.
-    """
-    done.look(
-        by_name(splits),
-        train_on=cfg.data.train_on,
-        near=near,
-        near_threshold=cfg.check.near_threshold,
-        schema=None if cfg.data.schema is None else read_schema(cfg.data.schema),
-    )
-
-
-def by_name(splits: Splits) -> dict[str, Sequence[Row]]:
-    """Returns the rows by split."""
-    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
-
-
-def usable(done: Examination, splits: Splits) -> Splits:
-    """Returns the splits without the rows that can't be trained on."""
-    if not done.tally.unusable:
-        return splits
-    return replace(splits, key=None, **{name: done.usable(rows) for name, rows in by_name(splits).items()})
-
-
-def take_masks(
-    cfg: DictConfig, done: Examination, splits: Splits, encoded: Encoded, tokenizer: PreTrainedTokenizerBase
-) -> None:
-    """Proves the loss masks of all encoded rows.
-
-    Args:
-        cfg: The composed configuration.
-        done: Takes the breaches.
-        splits: The rows.
-        encoded: The rows as token ids, each whole.
-        tokenizer: What encoded them.
-    """
-    for name, rows in by_name(splits).items():
-        part: StoredEncodedRows = getattr(encoded, name)
-        findings = check_masks(
-            part,
-            of_ids(rows, part.row_ids.tolist()),
-            tokenizer=tokenizer,
-            stop_ids=encoded.stop_ids,
-            pad_id=int(tokenizer.pad_token_id),
-            train_on=cfg.data.train_on,
-        )
-        done.take(findings, unusable=True)
 
 
 def _tokenizer(cfg: DictConfig) -> tuple[PreTrainedTokenizerBase, int | None, list[str]]:
@@ -183,7 +110,7 @@ def _encoded(cfg: DictConfig, done: Examination, splits: Splits, tokenizer: PreT
     done.take_faults(faults)
     if not len(encoded.train):
         return None
-    take_masks(cfg, done, splits, encoded, tokenizer)
+    take_masks(cfg, done, splits, encoded, tokenizer, limit=None)
     return encoded
 
 

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch.optim import Optimizer
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ftlab.check.examination import Examination
 from ftlab.config import target
 from ftlab.config.build import build, build_method
 from ftlab.config.rule import check_devices
@@ -35,9 +36,10 @@ from ftlab.model.load import build_skeleton, load_config
 from ftlab.model.tokenizer import check_vocabulary, load_tokenizer
 from ftlab.optimizer.schedule import Schedule, build_schedule
 from ftlab.problem import InputError, Problem, raise_all
-from ftlab.stage.encode import Encoded, account, cache_folder, encode
+from ftlab.stage import guard
+from ftlab.stage.encode import Encoded, account, cache_folder
 from ftlab.stage.place import Place, check_place, find_place
-from ftlab.stage.plan import device_bytes, plan_run
+from ftlab.stage.plan import device_bytes, hold_to, plan_run
 
 log = logging.getLogger(__name__)
 
@@ -142,21 +144,23 @@ def prepare(cfg: DictConfig) -> Inputs:
         **source, weights=cfg.model.weights, shape=plain(cfg.model.shape), max_row_tokens=max_row_tokens
     )
     findings.problems += model_problems
-    rows = findings.attempt(lambda: read_rows(cfg))
+    done = findings.attempt(lambda: guard.begin(cfg))
+    rows = findings.attempt(lambda: _examined_rows(cfg, done)) if done else None
     if not model_problems:
         skeleton = build_skeleton(load_model_config(cfg), trust_remote_code=cfg.model.trust_remote_code)
         findings.problems += findings.attempt(lambda: _check_method(cfg, skeleton)) or []
         tokenizer_and_notes = findings.attempt(
             lambda: load_tokenizer(**source, weights=cfg.model.weights, chat_template=cfg.model.chat_template)
         )
-        if tokenizer_and_notes and rows:
+        if tokenizer_and_notes and done and rows:
             tokenizer, notes = tokenizer_and_notes
             findings.problems += check_vocabulary(tokenizer, skeleton.config.get_text_config().vocab_size)
             limit = max_row_tokens or getattr(skeleton.config.get_text_config(), "max_position_embeddings", None)
-            encoded = findings.attempt(lambda: encode(cfg, tokenizer, rows, limit))
-            if encoded and place and not findings.problems:
-                return _inputs(cfg, place, device, skeleton, tokenizer, rows, encoded, notes)
-    raise_all(findings.problems)
+            encoded = findings.attempt(lambda: guard.encode_checked(cfg, done, rows, tokenizer, limit))
+            if encoded and place and not findings.problems and done.tally.outcome() != "errors":
+                notes = [*notes, *guard.notes(cfg, done, rows)]
+                return _inputs(cfg, place, device, skeleton, tokenizer, guard.usable(done, rows), encoded, notes)
+    raise_all([*findings.problems, *(done.tally.problems() if done else ())])
     raise AssertionError("a run without problems has its inputs")
 
 
@@ -223,6 +227,13 @@ def load_model_config(cfg: DictConfig) -> PretrainedConfig:
     return load_config(**model_source(cfg), weights=cfg.model.weights, shape=plain(cfg.model.shape))
 
 
+def _examined_rows(cfg: DictConfig, done: Examination) -> Splits:
+    faults = Faults()
+    rows = read_rows(cfg, faults)
+    guard.look(cfg, done, rows, faults, near=guard.wants_near(cfg, rows))
+    return rows
+
+
 def _check_method(cfg: DictConfig, skeleton: PreTrainedModel) -> list[Problem]:
     keys = target.method_keys(cfg.method)
     if list(target.check_node(keys, "method")):
@@ -262,6 +273,8 @@ def _inputs(
         device_bytes(device.type),
         encoded.train.lengths.tolist(),
     )
+    if device.type == "cuda":
+        hold_to(cfg.trainer.memory)
     return Inputs(
         place=place,
         device=device,

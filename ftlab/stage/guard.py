@@ -1,0 +1,186 @@
+"""The check of the rows that guards every run: the same analysers as `task=check` has, in few words.
+
+In: the configuration, the rows, what reader and encoder found. Out: an `Examination`; its errors stop the run, its
+warnings are summed up in a line. Rows that only a silenced error hits are left out, and counted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from omegaconf import DictConfig
+from transformers import PreTrainedTokenizerBase
+
+from ftlab.check.codes import CODES
+from ftlab.check.examination import Examination, of_ids
+from ftlab.check.masks import check_masks
+from ftlab.check.structure import read_schema
+from ftlab.check.verdict import Rules, Tally, check_rules
+from ftlab.data.faults import Faults
+from ftlab.data.row import EncodedRow, Row
+from ftlab.data.source import Splits
+from ftlab.problem import InputError, Problem, raise_all
+from ftlab.stage.encode import Encoded, encode
+
+NEAR_ROWS = 20_000
+"""Rows of a run among which near duplicates are looked for; more would keep it waiting."""
+
+
+def begin(cfg: DictConfig) -> Examination:
+    """Begins an examination.
+
+    Args:
+        cfg: The composed configuration.
+
+    Returns:
+        One without findings, by the rules of the `check` group.
+
+    Raises:
+        InputError: The group names a code that there isn't.
+    """
+    silence, errors = list(cfg.check.silence), list(cfg.check.errors)
+    raise_all(check_rules(silence, errors))
+    return Examination(Tally(Rules(cfg.check.strict, frozenset(silence), frozenset(errors))))
+
+
+def look(cfg: DictConfig, done: Examination, splits: Splits, faults: Faults, *, near: bool) -> None:
+    """Takes what the reader found, and looks at the rows.
+
+    Args:
+        cfg: The composed configuration.
+        done: Takes all findings.
+        splits: The rows.
+        faults: What the reader found.
+        near: Whether near duplicates are looked for.
+
+    Raises:
+        InputError: A file isn't there, or `data.schema` can't be read.
+    """
+    schema = None if cfg.data.schema is None else read_schema(cfg.data.schema)
+    done.take_faults(faults, unread=True)
+    done.look(
+        by_name(splits),
+        train_on=cfg.data.train_on,
+        near=near,
+        near_threshold=cfg.check.near_threshold,
+        schema=schema,
+    )
+
+
+def wants_near(cfg: DictConfig, splits: Splits) -> bool:
+    """Returns whether a training run looks for near duplicates."""
+    asked = cfg.check.near_duplicates
+    return _count(splits) <= NEAR_ROWS if asked == "auto" else bool(asked)
+
+
+def by_name(splits: Splits) -> dict[str, Sequence[Row]]:
+    """Returns the rows by split."""
+    return {"train": splits.train, "validation": splits.validation, "test": splits.test}
+
+
+def usable(done: Examination, splits: Splits) -> Splits:
+    """Returns the splits without the rows that can't be trained on."""
+    if not done.tally.unusable:
+        return splits
+    return replace(splits, key=None, **{name: done.usable(rows) for name, rows in by_name(splits).items()})
+
+
+def take_masks(
+    cfg: DictConfig,
+    done: Examination,
+    splits: Splits,
+    encoded: Encoded,
+    tokenizer: PreTrainedTokenizerBase,
+    limit: int | None,
+) -> None:
+    """Proves the loss masks of all rows that are encoded whole; parts of long ones have no end of their own.
+
+    Args:
+        cfg: The composed configuration.
+        done: Takes the breaches.
+        splits: The rows.
+        encoded: The rows as token ids.
+        tokenizer: What encoded them.
+        limit: The longest row that was left whole, in tokens; None where all were.
+    """
+    for name, rows in by_name(splits).items():
+        part = getattr(encoded, name)
+        ids, counts = np.unique(part.row_ids, return_counts=True)
+        whole = np.isin(part.row_ids, ids[counts == 1])
+        if limit is not None and cfg.data.long_rows in ("truncate", "split"):
+            whole &= part.lengths < limit
+        places = np.flatnonzero(whole)
+        findings = check_masks(
+            _at(part, places.tolist()),
+            of_ids(rows, part.row_ids[places].tolist()),
+            tokenizer=tokenizer,
+            stop_ids=encoded.stop_ids,
+            pad_id=int(tokenizer.pad_token_id),
+            train_on=cfg.data.train_on,
+        )
+        done.take(findings, unusable=True)
+
+
+def encode_checked(
+    cfg: DictConfig, done: Examination, splits: Splits, tokenizer: PreTrainedTokenizerBase, limit: int | None
+) -> Encoded:
+    """Encodes the rows that can be trained on, and proves their masks.
+
+    Args:
+        cfg: The composed configuration.
+        done: Takes what encoder and preflight find.
+        splits: The rows.
+        tokenizer: With a chat template.
+        limit: The longest row allowed, in tokens; None allows all.
+
+    Returns:
+        The encoded rows; with errors in `done` they are of no use.
+
+    Raises:
+        InputError: The template fits no row, or no row is left to train on.
+    """
+    faults = Faults()
+    encoded = encode(cfg, tokenizer, usable(done, splits), limit, faults)
+    done.take_faults(faults)
+    before = len(done.tally.unusable)
+    take_masks(cfg, done, splits, encoded, tokenizer, limit)
+    if len(done.tally.unusable) > before:
+        encoded = encode(cfg, tokenizer, usable(done, splits), limit, Faults())
+    if not len(encoded.train) and done.tally.outcome() != "errors":
+        what = f"must hold a row that can be trained on, but of {_count(splits) + done.unread:,} none is left."
+        raise InputError([Problem("data.path", what, "Silence fewer codes in check.silence, or mend the rows.")])
+    return encoded
+
+
+def notes(cfg: DictConfig, done: Examination, splits: Splits) -> Iterator[str]:
+    """Says in a line what the check came to, and what it left out.
+
+    Args:
+        cfg: The composed configuration.
+        done: All findings.
+        splits: The rows.
+
+    Yields:
+        One sentence each.
+    """
+    left_out, tally = done.left_out(), done.tally
+    used = f"{left_out.total():,} left out ({_listed(left_out)})" if left_out else "all are used"
+    warnings = {code: count for code, count in tally.counts.items() if tally.rules.gravity(code) == "warning"}
+    said = f"warnings: {_listed(warnings)} (task=check shows them)" if warnings else "no warnings"
+    yield f"Checked {_count(splits) + done.unread:,} rows: {used}, {said}."
+    if cfg.check.near_duplicates == "auto" and not wants_near(cfg, splits):
+        yield f"Near duplicates were not looked for among more than {NEAR_ROWS:,} rows: task=check does so."
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    """Such as `FT201 exact duplicate 3`, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{code} {CODES[code].title} {count:,}" for code, count in ordered)
+
+
+def _at(rows: Sequence[EncodedRow], places: Sequence[int]) -> Iterator[EncodedRow]:
+    return (rows[place] for place in places)
+
+
+def _count(splits: Splits) -> int:
+    return sum(map(len, by_name(splits).values()))
