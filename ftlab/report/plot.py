@@ -1,0 +1,184 @@
+"""Plots as SVG for the pages: histogram, horizontal bars, lines. In: numbers and names. Out: `Markup`.
+
+They need no script, open offline, and follow the page's light and dark colours (chosen to be told apart by colour-blind
+people; lines also differ in their dashes).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ftlab.report.axis import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    axes,
+    drawing,
+    legend,
+    line,
+    rectangle,
+    shown,
+    text,
+)
+
+_BAR, _BAR_GAP = 22, 12
+_NAME_WIDTH = 118
+_REACH = 1.5
+"""A limit up to this many times the longest value is drawn to scale; one further out is only named at the edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line of a plot.
+
+    Attributes:
+        name: What the legend calls it.
+        points: (x, y), x ascending; a y of None or NaN breaks the line.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A horizontal bar.
+
+    Attributes:
+        name: What it stands for.
+        parts: Its lengths, one for each name of the legend, none below 0.
+        label: What stands behind it.
+    """
+
+    name: str
+    parts: Sequence[float]
+    label: str
+
+
+def histogram(
+    bins: Sequence[tuple[int, int, int]],
+    *,
+    x_title: str,
+    y_title: str,
+    names: tuple[str, str],
+    limit: int | None = None,
+) -> Markup:
+    """Draws how many values lie in each bin, and a limit.
+
+    Args:
+        bins: (first value, last value, count), ascending; at least one.
+        x_title: What is counted, with its unit.
+        y_title: What the counts are of.
+        names: What the legend calls values up to the limit, and above it.
+        limit: The largest value allowed; None draws no limit.
+
+    Returns:
+        The plot. Bins that begin above the limit have the second colour.
+    """
+    low, last = bins[0][0], bins[-1][1] + 1
+    near = limit is not None and limit <= _REACH * last
+    high = max(last, limit + 1) if near and limit is not None else last
+    x = Scale(low, high, LEFT, WIDTH - RIGHT)
+    y = Scale(0, max(max(count for _, _, count in bins), 1) * 1.05, HEIGHT - BOTTOM, TOP)
+    over = limit is not None and any(count for first, _, count in bins if first > limit)
+    bars = [_histogram_bar(one, x, y, limit) for one in bins if one[2]]
+    parts = [axes(x, y, x_title=x_title, y_title=y_title), *bars]
+    if limit is not None and near:
+        place = x(limit + 1)
+        left = place > (x.start + x.end) / 2
+        label = text(
+            place + (-6 if left else 6), TOP + 12, f"limit {limit:,}", anchor="end" if left else "start", kind="mark"
+        )
+        parts += [line(place, TOP, place, y.start, "limit"), label]
+    elif limit is not None:
+        parts.append(text(x.end, TOP + 12, f"limit {limit:,} →", anchor="end", kind="mark"))
+    parts.append(legend(names if over else names[:1], x=WIDTH / 3))
+    said = f"{y_title} by {x_title}" + (f", limit {limit:,}" if limit is not None else "")
+    return drawing(said, *parts)
+
+
+def _histogram_bar(one: tuple[int, int, int], x: Scale, y: Scale, limit: int | None) -> Markup:
+    first, last, count = one
+    height = max(y.start - y(count), 1.5)  # one row among thousands must be seen
+    kind = "fill-2" if limit is not None and first > limit else "fill-1"
+    hint = f"{first:,} to {last:,}: {count:,}"
+    return rectangle(x(first), y.start - height, x(last + 1) - x(first) - 1, height, kind, hint)
+
+
+def bar_plot(bars: Sequence[Bar], names: Sequence[str], *, colours: Sequence[int], x_title: str) -> Markup:
+    """Draws horizontal bars, each made of parts.
+
+    Args:
+        bars: At least one.
+        names: What the legend calls the parts.
+        colours: The number of each part's colour, 0 (neutral) to 4.
+        x_title: What their length shows, with its unit.
+
+    Returns:
+        The plot, as high as the bars need.
+    """
+    height = TOP + len(bars) * (_BAR + _BAR_GAP) + BOTTOM
+    longest = max(max(sum(bar.parts) for bar in bars), 1e-9)
+    label_width = 7 * max(len(bar.label) for bar in bars) + 10
+    x = Scale(0, longest, _NAME_WIDTH, WIDTH - RIGHT - label_width)
+    drawn = [legend(names, colours=colours, x=_NAME_WIDTH)]
+    for number, bar in enumerate(bars):
+        top = TOP - 8 + number * (_BAR + _BAR_GAP)
+        drawn.append(text(_NAME_WIDTH - 8, top + _BAR - 6, bar.name, anchor="end"))
+        start = 0.0
+        for colour, name, part in zip(colours, names, bar.parts, strict=True):
+            hint = f"{bar.name}: {name} {shown(part)}"
+            drawn.append(rectangle(x(start), top, x(start + part) - x(start), _BAR, f"fill-{colour}", hint))
+            start += part
+        drawn.append(text(x(start) + 6, top + _BAR - 6, bar.label))
+    drawn.append(text(_NAME_WIDTH, height - BOTTOM + 12, x_title, kind="title"))
+    said = "; ".join(f"{bar.name}: {bar.label}" for bar in bars)
+    return drawing(f"{x_title}. {said}", *drawn, height=height - BOTTOM + 24)
+
+
+def line_plot(series: Sequence[Series], *, x_title: str, y_title: str) -> Markup:
+    """Draws lines over a common axis.
+
+    Args:
+        series: At least one line, and one of them with a point; at most four, so that the colours can be told apart.
+        x_title: What runs to the right, with its unit.
+        y_title: What the lines show, with its unit.
+
+    Returns:
+        The plot.
+
+    Raises:
+        ValueError: There is nothing to draw, or there are more lines than colours.
+    """
+    points = [(x, y) for one in series for x, y in one.points if y is not None and y == y]
+    if not points or len(series) > 4:
+        raise ValueError(f"`series` must hold 1 to 4 lines with at least one point, but holds {len(series)}.")
+    x = _spread([x for x, _ in points], LEFT, WIDTH - RIGHT)
+    y = _spread([y for _, y in points], HEIGHT - BOTTOM, TOP)
+    drawn = [
+        axes(x, y, x_title=x_title, y_title=y_title),
+        legend([one.name for one in series], lines=True, x=WIDTH / 3),
+    ]
+    for number, one in enumerate(series, start=1):
+        path = ""
+        pen_down = False
+        for place, value in one.points:
+            if value is None or value != value:
+                pen_down = False
+                continue
+            path += f"{'L' if pen_down else 'M'}{x(place):.1f} {y(value):.1f}"
+            pen_down = True
+        drawn.append(Markup('<path d="{}" class="line-{}"/>').format(path, number))
+    return drawing(f"{y_title} by {x_title}: {', '.join(one.name for one in series)}", *drawn)
+
+
+def _spread(values: Sequence[float], start: float, end: float) -> Scale:
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return Scale(low, high, start, end)
