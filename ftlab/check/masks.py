@@ -38,7 +38,7 @@ def check_masks(
         tokenizer: Made the ids; has the chat template.
         stop_ids: Tokens at which generation stops.
         pad_id: The token that fills the places behind a row's end.
-        train_on: Which tokens shall carry loss: the last answer, all answers, or everything.
+        train_on: Which tokens shall carry loss: the last answer, all of them, one of them (`each`), or everything.
 
     Returns:
         One finding for each breach, in the order of the rows; empty where all masks hold.

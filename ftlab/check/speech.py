@@ -75,6 +75,9 @@ class Speech:
     def _chat_faults(self, ids: list[int], row: Row, runs: list[Run], spoken: list[tuple[str, str]]) -> Iterator[Fault]:
         answers = [place for place, turn in enumerate(row.messages) if turn.role == "assistant"]
         wanted = answers[-1:] if self._train_on == "answer" else answers
+        if self._train_on == "each":
+            spoken_by = [place for place in answers if _says(spoken[0][1], row.messages[place])]
+            wanted = spoken_by[:1] or answers[-1:]
         if len(runs) != len(wanted):
             what = f"{len(runs)} stretches of the row carry loss, but {len(wanted)} of its answers should."
             yield Fault("FT504" if len(runs) > len(wanted) else "FT505", what)

@@ -143,7 +143,7 @@ class Data:
     hub_id: str | None
     hub_config: str | None
     hub_split: str | None
-    train_on: Literal["answer", "assistant", "text"]
+    train_on: Literal["answer", "assistant", "each", "text"]
     system: str | None
     prompt: str
     schema: str | None

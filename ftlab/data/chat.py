@@ -34,8 +34,8 @@ class Encoder:
 
     Args:
         tokenizer: With a chat template, where rows are conversations.
-        train_on: Which tokens of a conversation carry loss: the last answer (`answer`), all answers (`assistant`) or
-            everything (`text`). Plain text carries loss everywhere.
+        train_on: Which tokens of a conversation carry loss: the last answer (`answer`), all answers (`assistant`), all
+            answers but in an encoded row for each (`each`), or everything (`text`). Plain text carries loss everywhere.
         max_row_tokens: The longest row allowed, in tokens; None allows all.
         long_rows: What becomes of longer ones (`ftlab.data.long`).
         system: The system message of conversations that bring none; None adds none.
@@ -89,7 +89,7 @@ class Encoder:
 
         Returns:
             One encoded row for each row (with `long_rows` of `drop` or `split`: none or several for one that is too
-            long).
+            long; with `train_on` of `each`: one for each answer).
 
         Raises:
             InputError: The template fits no row; or every row that can't be trained on: it isn't rendered truthfully,
@@ -135,7 +135,7 @@ class Encoder:
         Raises:
             InputError: The template fits no row.
         """
-        rendered = [(row, found) for row in rows if (found := self._render(row, faults)) is not None]
+        rendered = [(row, found) for row in rows for found in self._render(row, faults)]
         texts = [text for _, found in rendered for text in (found.text, *_prompts(found))]
         ids = iter(self._tokenize(texts))
         encoded: list[SpannedRow] = []
@@ -147,14 +147,20 @@ class Encoder:
                 _add(error, row, faults)
         return encoded
 
-    def _render(self, row: Row, faults: Faults) -> Rendered | None:
+    def _render(self, row: Row, faults: Faults) -> list[Rendered]:
+        """The row as strings: with `each` one for each answer, else one."""
         if not row.messages:
-            return Rendered(row.text, ((0, len(row.text)),))
+            return [Rendered(row.text, ((0, len(row.text)),))]
+        messages, train_on = self._messages(row), self._train_on
+        ends = [len(messages)]
+        if train_on == "each":
+            train_on = "answer"
+            ends = [place for place, turn in enumerate(messages, 1) if turn.role == "assistant"] or ends
         try:
-            return self._renderer.render(self._messages(row), self._train_on, row.tools)
+            return [self._renderer.render(messages[:end], train_on, row.tools) for end in ends]
         except RowFault as error:
             _add(error, row, faults)
-            return None
+            return []
 
     def _encoded(self, row: Row, found: Rendered, whole: list[int], prompts: list[list[int]]) -> SpannedRow:
         """Places the spans on the tokens and checks the outcome.

@@ -29,8 +29,8 @@ from ftlab.data.row import Message
 from ftlab.data.values import RowFault
 from ftlab.problem import InputError, Problem
 
-TrainOn = Literal["answer", "assistant", "text"]
-"""Which tokens carry loss: the last answer, all answers, or everything."""
+TrainOn = Literal["answer", "assistant", "each", "text"]
+"""Which tokens carry loss: the last answer, all answers, all of them but in a row for each, or everything."""
 
 _PROBE = "ftlabprobe"
 _OPENING = re.compile(r"<think>\n*$")
@@ -91,7 +91,7 @@ class ChatRenderer:
 
         Args:
             messages: The turns. The last one must be the assistant's, but for `text`.
-            train_on: The last answer, all answers, or everything.
+            train_on: The last answer, all answers, or everything; the rows of `each` are cut by the caller.
             tools: JSON text of the list of functions that may be called; empty = none.
 
         Returns:

@@ -92,7 +92,7 @@ def encode(
         what = f"must leave rows to train on, but with data.long_rows={cfg.data.long_rows} none is left."
         fix = "Choose data.long_rows=split, or a larger training.max_row_tokens."
         raise InputError([Problem("data.long_rows", what, fix, NOTHING_LEFT)])
-    notes = long.account(found.outcome.counts, cfg.data.long_rows, max_row_tokens)
+    notes = [*encoder.notes, *long.account(found.outcome.counts, cfg.data.long_rows, max_row_tokens)]
     parts = tuple(mix.epoch_parts(rows.sources, found.train))
     return Encoded(encoder, stop_ids, found.train, found.validation, found.test, found.outcome.sha256, parts, notes)
 

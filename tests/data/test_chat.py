@@ -342,7 +342,7 @@ def test_end_of_turn_outside_the_stop_tokens_is_refused() -> None:
 def test_generation_prompt_that_differs_from_the_answers_is_refused() -> None:
     tokenizer = byte_level("think_in_prompt")
     encode = Encoder(tokenizer, stop_ids=stop_ids(tokenizer, "chatml"))
-    with pytest.raises(InputError, match="asks for an answer that thinks first .* but the row's answer doesn't"):
+    with pytest.raises(InputError, match=r"asks for an answer that thinks first .* but the row's answer doesn't"):
         encode.encode(row("Hello", "Fine"))
 
 

@@ -183,6 +183,20 @@ def test_begin_token_stands_once_and_first_where_the_template_writes_it(name: st
     assert ids[1] != known.bos_token_id
 
 
+@pytest.mark.parametrize("name", sorted(REWRITES))
+def test_each_answer_gets_a_row_of_its_own_where_the_template_rewrites_earlier_ones(name: str) -> None:
+    encode, row = encoder(name, "each"), CASES["turns"]
+    encoded = encode.encode_all([row])
+    spoken = [written(name, one, supervised=True) for one in encoded]
+    assert [EARLIER in text for text in spoken] == [True, False]
+    assert [SAID in text for text in spoken] == [False, True]
+    assert encoded[1].ids.tolist() == encoder(name).encode(row).ids.tolist()
+    first = Row(0, "rows.jsonl:1", messages=row.messages[:2])
+    assert encoded[0].ids.tolist() == encoder(name).encode(first).ids.tolist()
+    stops = encode.stop_ids
+    assert not check_masks(encoded, [row, row], tokenizer=tokenizer(name), stop_ids=stops, pad_id=-1, train_on="each")
+
+
 @pytest.mark.parametrize("name", ["deepseek-r1", "nemotron-nano-v2"])
 def test_thoughts_stand_behind_the_prompt_that_opens_them(name: str) -> None:
     spoken = written(name, encoder(name).encode(CASES["thoughts"]), supervised=True)
