@@ -1,4 +1,4 @@
-"""Tells of steps that ran out of memory and were run again: log line, metrics, W&B alert, list for the run card."""
+"""Tells where memory ran out and what was run again: log line, metrics, W&B alert and table, list for the run card."""
 
 import logging
 from dataclasses import asdict
@@ -9,6 +9,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from ftlab import logger, metric
 from ftlab.callbacks.result import OomEvent, StepResult
 from ftlab.logger.wandb import WandbRun
+
+TABLE = "oom/events"
+"""The key of W&B's table of events."""
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +24,7 @@ class OomLog(Callback):
     """
 
     def __init__(self) -> None:
-        self.events: list[dict[str, int]] = []
+        self.events: list[dict[str, Any]] = []
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -44,15 +47,41 @@ class OomLog(Callback):
         """Takes the events from a checkpoint."""
         self.events = list(state_dict["events"])
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tells of evaluations that were run in smaller pieces."""
+        events: list[OomEvent] = pl_module.evaluation_events  # type: ignore[assignment]
+        while events:
+            self._tell(trainer, events.pop(0))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gives W&B all events as a table."""
+        for run in trainer.loggers:
+            if self.events and isinstance(run, WandbRun):
+                run.log_table(TABLE, trainer.global_step, self.events)
+
     def _tell(self, trainer: Trainer, event: OomEvent) -> None:
         self.events.append(asdict(event))  # type: ignore[call-overload]
-        memory = f" ({event.allocated / 2**30:.2f} GiB in tensors, {event.reserved / 2**30:.2f} GiB reserved)"
-        text = (
-            f"Out of memory at step {event.step}{memory if event.reserved else ''}; its longest row has "
-            f"{event.longest_row} tokens. The same rows were run again: micro-batches now hold "
-            f"{event.budget_after} tokens instead of {event.budget_before}."
-        )
+        text = told(event)
         _log.warning(text)
         for run in trainer.loggers:
-            if isinstance(run, WandbRun):
-                run.alert("Out of memory, step repeated", text)
+            if isinstance(run, WandbRun) and len(self.events) == 1:  # whoever watches needs one message, not all
+                run.alert("Out of memory, run again", text)
+
+
+def told(event: OomEvent) -> str:
+    """Returns an event as sentences."""
+    where = {
+        "probe": "in the rehearsal of the largest step",
+        "step": f"at step {event.step}",
+        "update": f"in the update of step {event.step}",
+        "evaluation": f"in the evaluation after step {event.step}",
+    }[event.phase]
+    memory = f" ({event.allocated / 2**30:.2f} GiB in tensors, {event.reserved / 2**30:.2f} GiB reserved)"
+    rows = f"Out of memory {where}{memory if event.reserved else ''}; the longest row has {event.longest_row} tokens. "
+    if event.phase == "update":
+        return rows + "The update was run again with all cached memory free."
+    if event.recompute is not None:
+        return rows + f"The same rows were run again, one at a time, with recompute={event.recompute}."
+    scope = "its micro-batches held" if event.phase == "evaluation" else "micro-batches now hold"
+    sizes = f"{scope} {event.budget_after} tokens instead of {event.budget_before}."
+    return rows + f"The same rows were run again: {sizes}"

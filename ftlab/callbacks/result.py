@@ -7,11 +7,21 @@ from torch import Tensor
 
 
 class OomEvent(Protocol):
-    """One time that a step ran out of memory and was run again in smaller micro-batches."""
+    """One time that memory ran out and something was run again."""
 
     @property
     def step(self) -> int:
-        """The optimizer step."""
+        """The optimizer step, counted from 1; for an evaluation, the step it followed."""
+        ...
+
+    @property
+    def phase(self) -> str:
+        """What ran: `probe`, `step`, `update` or `evaluation`."""
+        ...
+
+    @property
+    def recompute(self) -> str | None:
+        """The level of recomputation that came into force; None = it stayed as it was."""
         ...
 
     @property

@@ -148,16 +148,27 @@ class WandbRun(StepLogger):
 
     @rank_zero_only
     def log_samples(self, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds a table to the step's row.
+        """Adds the table of sample answers to the step's row.
 
         Args:
             step: Optimizer steps done.
             rows: The table's rows, all with the same columns; at least one.
         """
-        with self._never_fatal("log sample answers"):
+        self.log_table(SAMPLES, step, rows)
+
+    @rank_zero_only
+    def log_table(self, key: str, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds a table to the step's row.
+
+        Args:
+            key: Its name.
+            step: Optimizer steps done.
+            rows: The table's rows, all with the same columns; at least one.
+        """
+        with self._never_fatal(f"log the table {key}"):
             columns = list(rows[0])
             table = wandb.Table(columns=columns, data=[[row[column] for column in columns] for row in rows])
-            self.log_metrics({SAMPLES: table}, step)
+            self.log_metrics({key: table}, step)
 
     @rank_zero_only
     def log_adapter(self, folder: str | Path, metadata: Mapping[str, Any] | None = None) -> None:

@@ -46,8 +46,8 @@ def stated_bytes(memory: str | int | float) -> int | None:
 
 def host_bytes() -> int:
     """RAM that this process can have: what is free, its own, and no more than its container allows."""
-    own = psutil.Process().memory_info().rss
-    free = psutil.virtual_memory().available
+    own: int = psutil.Process().memory_info().rss
+    free: int = psutil.virtual_memory().available
     for limit_file, used_file in _CGROUP:
         limit = _number(limit_file)
         if limit is not None:

@@ -12,14 +12,20 @@ from ftlab.callbacks.checkpoint_folder import best_checkpoint, find_checkpoint
 from ftlab.callbacks.disk import checkpoint_bytes, disk_problem
 from ftlab.callbacks.samples import Question
 from ftlab.config.build import build_all
-from ftlab.data.datamodule import RowsDataModule
+from ftlab.data.datamodule import RowsDataModule, whole
+from ftlab.data.epoch import epoch_order
+from ftlab.data.pack import lengths
+from ftlab.data.row import EncodedRow
+from ftlab.kernels.recompute import Recompute
 from ftlab.optimizer.build import state_bytes_per_parameter
 from ftlab.problem import raise_all
 from ftlab.stage.place import CHECKPOINTS
+from ftlab.stage.plan import advice
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record
 from ftlab.stage.score import answer, question, reference
 from ftlab.training.module import TrainModule
+from ftlab.training.probe import largest_step
 from ftlab.training.strategy import StepReducedDDP
 from ftlab.training.trainer import build_trainer, fit, load_weights
 
@@ -83,7 +89,34 @@ def _module(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> TrainModule:
         seed=cfg.seed,
         lr_multipliers=inputs.method.lr_multipliers,
         max_skipped_steps=cfg.training.max_skipped_steps,
+        probe=_largest_step(cfg, inputs),
+        **_planned(inputs),
     )
+
+
+def _planned(inputs: Inputs) -> dict[str, Any]:
+    """What the module takes of the memory plan."""
+    plan = inputs.plan
+    if plan is None:
+        return {}
+    level = plan.load.level
+    changes = advice(plan)
+    return {
+        "recompute": Recompute(norms=level.norms, mlp=level.mlp, layers=level.layers),
+        "probe_bytes": sum(term.bytes for term in plan.terms if term.name == "optimizer states"),
+        "advice": f"What helps: {'; '.join(changes)}. `task=plan` shows the whole plan." if changes else "",
+    }
+
+
+def _largest_step(cfg: DictConfig, inputs: Inputs) -> list[EncodedRow]:
+    """Rows of the step to rehearse: on a GPU only, where running out of memory can be caught."""
+    if inputs.device.type != "cuda":
+        return []
+    size, counts = cfg.training.batch_rows, lengths(inputs.train)
+    order = epoch_order(inputs.parts or whole(len(counts)), cfg.seed, 0).tolist()
+    steps = [order[start : start + size] for start in range(0, len(order), size)]
+    tokens = ([int(counts[index]) for index in step] for step in steps)
+    return [inputs.train[index] for index in steps[largest_step(tokens, inputs.micro_batch_tokens)]]
 
 
 def _rows(cfg: DictConfig, inputs: Inputs, start_step: int) -> RowsDataModule:

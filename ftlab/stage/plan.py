@@ -4,11 +4,11 @@ In: the configuration, the model's shape, the device. Out: a `Plan`, with what t
 neither torch nor transformers: `task=plan` answers at once.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from ftlab.config.folder import CONF_DIR
@@ -154,6 +154,27 @@ def compared(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
     return {"planned_peak_bytes": planned, "measured_peak_bytes": peak, "off": round(planned / peak - 1, 4)}
 
 
+def hold_to(memory: str | int | float) -> None:
+    """Keeps PyTorch's allocator below `trainer.memory` on the GPU, so that a shared card stays shared."""
+    stated = stated_bytes(memory)
+    if stated is None:
+        return
+    import torch
+
+    total = torch.cuda.mem_get_info()[1]
+    torch.cuda.set_per_process_memory_fraction(min(1.0, max(0, stated - CONTEXT_BYTES) / total))
+
+
+def advice(plan: Plan) -> list[str]:
+    """What would need less than the plan, as overrides with their sizes."""
+    models = {name: other for name, other in shipped_shapes().items() if name != "tiny"}
+    return [_way(change) for change in advise(plan, models)[:4]]
+
+
+def _way(change: Change) -> str:
+    return f"{change.override} ({change.plan.needed_bytes / 2**30:.1f} GiB)"
+
+
 def too_large(plan: Plan, changes: Sequence[Change]) -> Problem:
     """Says that a run can't fit, and what would."""
     assert plan.device_bytes is not None
@@ -162,7 +183,7 @@ def too_large(plan: Plan, changes: Sequence[Change]) -> Problem:
         f"must hold the run, but it needs {needed:.1f} GiB at least (rows of up to {plan.load.longest_row} tokens, "
         f"recompute={plan.recompute}) and there are {there:.1f} GiB."
     )
-    ways = "; ".join(f"{change.override} ({change.plan.needed_bytes / 2**30:.1f} GiB)" for change in changes[:4])
+    ways = "; ".join(map(_way, changes[:4]))
     fix = f"What helps: {ways}. `task=plan` shows the whole plan." if ways else "`task=plan` shows the whole plan."
     return Problem("trainer.memory", what, fix)
 
@@ -171,9 +192,9 @@ def shipped_shapes() -> dict[str, Shape]:
     """The shapes of all models that come with ftlab, by name."""
     shapes = {}
     for file in sorted((CONF_DIR / "model").glob("*.yaml")):
-        keys = yaml.safe_load(file.read_text()).get("shape")
-        if keys:
-            shapes[file.stem] = shape_of(keys)
+        keys = OmegaConf.to_container(OmegaConf.load(file))
+        if isinstance(keys, dict) and keys.get("shape"):
+            shapes[file.stem] = shape_of(keys["shape"])
     return shapes
 
 
@@ -193,7 +214,8 @@ def model_keys(cfg: DictConfig) -> Mapping[str, Any]:
         return OmegaConf.to_container(cfg.model.shape, resolve=True)  # type: ignore[return-value]
     file = Path(str(cfg.model.path)).expanduser() / "config.json"
     if file.is_file():
-        return yaml.safe_load(file.read_text())  # type: ignore[no-any-return]  # JSON is YAML
+        found: dict[str, Any] = json.loads(file.read_text())
+        return found
     from ftlab.model.load import load_config  # heavy, and only here needed
 
     try:
@@ -206,7 +228,8 @@ def model_keys(cfg: DictConfig) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         what = f"must be a folder or a hub id with a config.json, but: {str(error).splitlines()[0]}"
         raise InputError([Problem("model.path", what, "Or give its sizes as model.shape.")]) from error
-    return config.get_text_config().to_dict()
+    keys: dict[str, Any] = config.get_text_config().to_dict()
+    return keys
 
 
 def _can_shrink(cfg: DictConfig, plan: Plan) -> bool:

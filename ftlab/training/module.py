@@ -21,16 +21,20 @@ from ftlab import logger, metric
 from ftlab.data.row import EncodedRow, Layout, MicroBatch
 from ftlab.evaluation.perplexity import Perplexity, perplexity
 from ftlab.kernels.attention import packed_attention
+from ftlab.kernels.recompute import NONE, Recompute
 from ftlab.optimizer.build import build_optimizer
 from ftlab.optimizer.schedule import Schedule
 from ftlab.training import rank
 from ftlab.training.gradient import clip, gradient_norm
+from ftlab.training.ladder import Ladder
 from ftlab.training.loss import sum_nll
 from ftlab.training.memory import drop_gradients
+from ftlab.training.probe import Probe
 from ftlab.training.result import StepResult
 from ftlab.training.seed import seed_step
 from ftlab.training.skipped import SkippedSteps
-from ftlab.training.step import StepRunner
+from ftlab.training.step import OomEvent, StepRunner
+from ftlab.training.update import Update
 
 
 class StepHooks(Protocol):
@@ -77,10 +81,17 @@ class TrainModule(L.LightningModule):
         lr_multipliers: Factors of the learning rate by part of the parameter's name.
         max_skipped_steps: Steps that may be left out in the whole run because of values that are not finite.
         nll: The loss of a micro-batch.
+        recompute: What the model follows already.
+        probe: Rows of the largest step, of all ranks: they run once before training, without a trace, so that memory
+            ends in the first minute if it does. None are needed.
+        probe_bytes: What the optimizer's states are going to take: held while the probe runs.
+        advice: What to change where memory ends for good, as sentences.
 
     Attributes:
         last_step: The outcome of the last step, complete when `on_train_batch_end` is called.
+        evaluation_events: Where memory ended in evaluations; whoever tells of them empties the list.
         runner: Holds the micro-batch budget in force.
+        ladder: Holds the level of recomputation in force.
         skipped: The steps left out so far.
     """
 
@@ -101,12 +112,25 @@ class TrainModule(L.LightningModule):
         lr_multipliers: Mapping[str, float] | None = None,
         max_skipped_steps: int = 3,
         nll: NegativeLogLikelihood = sum_nll,
+        recompute: Recompute = NONE,
+        probe: Sequence[EncodedRow] = (),
+        probe_bytes: int = 0,
+        advice: str = "",
     ) -> None:
         super().__init__()
         self.strict_loading = False  # a checkpoint holds what was trained, not the frozen base
         self.model = model
         self.perplexity = Perplexity()
-        self.runner = StepRunner(nll=self._forward, layout=layout, micro_batch_tokens=micro_batch_tokens, pad_id=pad_id)
+        self.ladder = Ladder(model, recompute)
+        self.runner = StepRunner(
+            nll=self._forward,
+            layout=layout,
+            micro_batch_tokens=micro_batch_tokens,
+            pad_id=pad_id,
+            lighten=self.ladder.rise,
+            advice=advice,
+        )
+        self.evaluation_events: list[OomEvent] = []
         self.skipped = SkippedSteps(max_skipped_steps)
         self._method = method
         self._factory = optimizer
@@ -116,6 +140,9 @@ class TrainModule(L.LightningModule):
         self._seed = seed
         self._lr_multipliers = lr_multipliers
         self._nll = nll
+        self._probe = Probe(probe, probe_bytes)
+        self._early_events: tuple[OomEvent, ...] = ()
+        self._update: Update | None = None
         self._rows: list[EncodedRow] = []
         self._base_rates: list[float] = []
 
@@ -140,7 +167,17 @@ class TrainModule(L.LightningModule):
     # One step, in the order in which Lightning calls.
 
     def on_train_start(self) -> None:
-        """Validates before the first update, so that curves begin at step 0."""
+        """Rehearses the largest step; validates before the first update, so that curves begin at step 0."""
+        if self._probe.rows:
+            self._early_events = self._probe.run(
+                self.runner,
+                rank=self.global_rank,
+                world_size=self.trainer.world_size,
+                step=self.global_step,
+                device=self.device,
+                begin=self._begin_attempt,
+                backward=lambda nll: self._scaled(nll).backward(),
+            )
         if self.global_step == 0:
             self._validate()
 
@@ -179,9 +216,11 @@ class TrainModule(L.LightningModule):
             tokens=tokens,
             supervised_tokens=supervised,
             row_ids=tuple(row.id for row in rows),
+            longest_row=max(map(len, rows), default=0),
             micro_batches=sums.micro_batches,
-            oom_events=sums.oom_events,
+            oom_events=(*self._early_events, *sums.oom_events),
         )
+        self._early_events = ()
 
     def configure_gradient_clipping(
         self,
@@ -197,10 +236,19 @@ class TrainModule(L.LightningModule):
             clip(parameters, step.grad_norm, gradient_clip_val)
         if not bool(torch.isfinite(step.grad_norm + step.loss)):
             self._skip(parameters)
+        assert self._update is not None
+        self._update.ready()
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Runs the step and the update, then what the method does after it."""
-        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        step = self.global_step + 1
+        self._update = Update(self._optimizer(), self._trainable(), self.device)
+        run = partial(super().optimizer_step, epoch, batch_idx, optimizer, optimizer_closure)
+        memory = self._update.run(run)
+        if memory is not None:
+            longest, tokens = self.last_step.longest_row, self.runner.micro_batch_tokens
+            event = OomEvent(step, "update", longest, tokens, tokens, None, *memory)
+            self.last_step.oom_events = (*self.last_step.oom_events, event)
         if not self.last_step.skipped:
             self._method.after_step(self.model, self.global_step + 1)
 
@@ -213,8 +261,9 @@ class TrainModule(L.LightningModule):
 
     def validation_step(self, batch: list[EncodedRow], batch_idx: int) -> None:
         """Scores a chunk of held-out rows."""
-        for rows in self.runner.micro_batches(batch):
-            self.perplexity.update(self.runner.nll(rows), sum(row.targets_count for row in rows))
+        self.evaluation_events += self.runner.evaluate(
+            batch, step=self.global_step, device=self.device, use=self._score
+        )
 
     def on_validation_epoch_end(self) -> None:
         """Logs loss and perplexity over all chunks and ranks."""
@@ -247,7 +296,8 @@ class TrainModule(L.LightningModule):
         """Adds what the next steps depend on beside weights and optimizer."""
         checkpoint["training"] = {
             "seed": self._seed,
-            "micro_batch_tokens": self.runner.micro_batch_tokens,
+            "runner": self.runner.state(),
+            "recompute": self.ladder.state(),
             "skipped_rows": self.skipped.rows,
             "method": self._method.state(self.model),
         }
@@ -256,7 +306,8 @@ class TrainModule(L.LightningModule):
         """Takes that back."""
         state = checkpoint["training"]
         self._seed = state["seed"]
-        self.runner.micro_batch_tokens = min(self.runner.micro_batch_tokens, state["micro_batch_tokens"])
+        self.runner.restore(state["runner"])
+        self.ladder.restore(state["recompute"])
         self.skipped.rows = state["skipped_rows"]
         self._method.restore(self.model, state["method"])
 
@@ -269,6 +320,9 @@ class TrainModule(L.LightningModule):
     def _forward(self, micro: MicroBatch) -> Tensor:
         with self.trainer.precision_plugin.forward_context():
             return self._nll(self.model, micro)
+
+    def _score(self, rows: Sequence[EncodedRow], nll: Tensor) -> None:
+        self.perplexity.update(nll, sum(row.targets_count for row in rows))
 
     def _begin_attempt(self) -> None:
         drop_gradients(self._trainable())

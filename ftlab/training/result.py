@@ -16,6 +16,7 @@ class StepResult:
         tokens: Tokens that reached the model, padding not counted.
         supervised_tokens: Tokens that carried loss.
         row_ids: This rank's rows.
+        longest_row: Tokens of the longest of them.
         micro_batches: Forward passes of this rank.
         oom_events: This rank's failures on the way.
         grad_norm: Norm of all gradients before clipping, shape []; None before it is measured.
@@ -26,6 +27,7 @@ class StepResult:
     tokens: int
     supervised_tokens: int
     row_ids: tuple[int, ...]
+    longest_row: int
     micro_batches: int
     oom_events: tuple[OomEvent, ...]
     grad_norm: Tensor | None = None

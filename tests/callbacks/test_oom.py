@@ -1,7 +1,9 @@
 """A step that ran out of memory is told everywhere, and the run's numbers show it."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +31,7 @@ def test_a_retry_reaches_log_metrics_alert_and_run_card(tmp_path: Path, caplog: 
             tmp_path,
             [log],
             loggers=[MetricsFile(tmp_path), run],
-            nll=lambda model, micro: _fails_above(40, micro, model),
+            nll=lambda model, micro: _fails_above(20, micro, model),
             micro_batch_tokens=64,
         )
     run.finish()
@@ -40,13 +42,28 @@ def test_a_retry_reaches_log_metrics_alert_and_run_card(tmp_path: Path, caplog: 
     assert first["budget_before"] == 64
     assert first["budget_after"] < 64
     assert first.keys() == {
-        "step", "longest_row", "budget_before", "budget_after", "allocated", "reserved",
+        "step", "phase", "longest_row", "budget_before", "budget_after", "recompute", "allocated", "reserved",
     }  # fmt: skip
     told = [record.getMessage() for record in caplog.records if record.name == "ftlab.callbacks.oom"]
     assert len(told) == len(log.events)
     assert f"micro-batches now hold {first['budget_after']} tokens instead of 64" in told[0]
     assert run.local_folder is not None
-    assert read_offline_run(run.local_folder).alerts[0] == ("Out of memory, step repeated", told[0], "WARN")
+    found = read_offline_run(run.local_folder)
+    assert found.alerts == [("Out of memory, run again", told[0], "WARN")]  # one, however many events
+    assert len(log.events) > 1
+    assert found.summary["oom/retries"] == len(log.events)
+    assert _table(found.history, run.local_folder, "oom/events") == [list(event.values()) for event in log.events]
+
+
+def _table(history: list[dict[str, Any]], folder: Path, key: str) -> list[list[Any]]:
+    """The rows of a table that an offline run keeps in its folder."""
+    (place,) = [row[f"{key}.path"] if f"{key}.path" in row else row[key]["path"] for row in history if _has(row, key)]
+    rows: list[list[Any]] = json.loads((folder / "files" / place).read_text())["data"]
+    return rows
+
+
+def _has(row: dict[str, Any], key: str) -> bool:
+    return key in row or f"{key}.path" in row
 
 
 def test_a_run_that_fits_has_no_events(tmp_path: Path) -> None:
