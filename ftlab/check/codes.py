@@ -464,6 +464,51 @@ _ALL: tuple[Code, ...] = (
         "be true. The message says what differs and which setting helps.",
     ),
     # FT6xx sources
+    Code(
+        "FT601",
+        "unknown key of a source",
+        "error",
+        "keep",
+        "A source of data.mix or data.replay has a key that isn't known. The message lists those that are.",
+    ),
+    Code(
+        "FT602",
+        "weight or share out of range",
+        "error",
+        "keep",
+        "A source's weight must be more than 0 (passes of an epoch over its rows), the share of data.replay more than "
+        "0 and less than 1.",
+    ),
+    Code(
+        "FT603",
+        "source without a place",
+        "error",
+        "keep",
+        "A source of data.mix or data.replay must name either a path or a hub data set.",
+    ),
+    Code(
+        "FT604",
+        "two sources of one name",
+        "error",
+        "keep",
+        "The account of what each source gave goes by name. Give each source a name of its own.",
+    ),
+    Code("FT605", "wrong type in a source", "error", "keep", "A key of a source holds a value of another type."),
+    Code(
+        "FT606",
+        "data set out of reach",
+        "error",
+        "keep",
+        "The hub data set can't be loaded: its id, configuration, split, your access to it, or the network.",
+    ),
+    Code(
+        "FT607",
+        "no row left to train on",
+        "error",
+        "keep",
+        "All training rows are longer than allowed and were left out. Choose data.long_rows=split, or raise "
+        "training.max_row_tokens.",
+    ),
 )
 
 CODES: dict[str, Code] = {code.number: code for code in _ALL}
