@@ -12,22 +12,22 @@ from ftlab.report.plot import Bar, bar_plot, histogram
 _VERDICTS = {
     "clean": (
         "Nothing stands against training on these rows.",
-        "Start with the same command without task=check.",
+        "Start with the same command without `task=check`.",
     ),
     "warnings": (
         "Training can start; look at the warnings first.",
-        "Nothing below stops a run. check.write=clean.jsonl writes a cleaned copy; check.silence takes the codes of "
-        "findings that are meant so.",
+        "Nothing below stops a run. `check.write=clean.jsonl` writes a cleaned copy; `check.silence` takes the codes "
+        "of findings that are meant so.",
     ),
     "errors": (
         "These rows can't be trained on as they are.",
-        "Mend the errors below in the file, or let check.write=clean.jsonl write a cleaned copy and train on that.",
+        "Mend the errors below in the file, or let `check.write=clean.jsonl` write a cleaned copy and train on that.",
     ),
 }
 _REMEDIES = {
-    "drop": "check.write leaves the row out.",
-    "mend": "check.write mends the row where that needs no guess (personal data: with check.mask_personal_data=true).",
-    "keep": "check.write keeps the row: what is right is for you to say.",
+    "drop": "`check.write` leaves the row out.",
+    "mend": "`check.write` mends the row where that needs no guess (personal data: `check.mask_personal_data=true`).",
+    "keep": "`check.write` keeps the row: what is right is for you to say.",
 }
 _GRAVITIES: tuple[Gravity, ...] = ("error", "warning", "note", "silenced")
 _COUNTS = ("read", "kept", "changed", "dropped")

@@ -139,16 +139,16 @@ def made_report(*, what: str = "is the same row as support/test.jsonl:12 of the 
         ),
         tokens=made_tokens(),
         view=(
-            '<figure class="row"><figcaption>support/train.jsonl:2: 41 tokens, 17 of them carry loss</figcaption><pre>'
-            '<span class="masked special">&lt;|im_start|&gt;</span><span class="masked">user↵\nWhat does the Gold Leaf Card cost?'
+            '<figure class="row"><figcaption>support/train.jsonl:2: 41 tokens, 17 of them carry loss</figcaption>'
+            "<pre>"
+            '<span class="masked special">&lt;|im_start|&gt;</span><span class="masked">user↵\n'
+            "What does the Gold Leaf Card cost?"
             '</span><span class="masked special">&lt;|im_end|&gt;</span><span class="masked">↵\n</span>'
             '<span class="masked special">&lt;|im_start|&gt;</span><span class="masked">assistant↵\n</span>'
             '<span class="supervised">It costs 9 euros a month. 金叶卡每月九欧元。</span>'
             '<span class="supervised special">&lt;|im_end|&gt;</span></pre></figure>'
         ),
-        notes=(
-            "No validation file: 420 of 8092 rows are held out for it (data.validation_fraction=0.05, data.split_seed=1).",
-        ),
+        notes=("No validation file: 420 of 8092 rows are held out for it (data.split_seed=1).",),
         outcome="errors",
         exit_code=2,
         written={"page": "runs/check.html", "report": "runs/check.json"},
