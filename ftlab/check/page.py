@@ -89,14 +89,16 @@ def _token_values(tokens: TokenReport) -> dict[str, Any]:
         "supervised_share": share,
         "histogram": histogram(
             tokens.histogram,
-            x_title="tokens of a row",
+            x_title="tokens of a row"
+            + (" (the last bar reaches further than the others)" if _is_wider(*tokens.histogram) else ""),
             y_title="rows",
             names=("rows within the limit" if tokens.limit_tokens else "rows", "rows over the limit"),
             limit=tokens.limit_tokens,
         ),
         "lengths": "; ".join(
             f"{percent} % of the rows have up to {length:,} tokens" for percent, length in tokens.percentiles.items()
-        ),
+        )
+        + ".",
         "supervised_plot": bar_plot(
             [Bar("all rows", (tokens.supervised_tokens, prompt), f"{tokens.tokens:,}")],
             ("answer (supervised)", "prompt (masked)"),
@@ -115,3 +117,8 @@ def _token_values(tokens: TokenReport) -> dict[str, Any]:
             for p in tokens.policies
         ],
     }
+
+
+def _is_wider(first: tuple[int, int, int], *others: tuple[int, int, int]) -> bool:
+    """Whether the last bin is wider than the first."""
+    return bool(others) and others[-1][1] - others[-1][0] > first[1] - first[0]

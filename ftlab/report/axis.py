@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 40, 44
 """Room around the plotted area for axes and legend."""
 
-_CHARACTER = 6.6
+_CHARACTER = 7.4
 """Width of a character of the plot's text, about."""
 
 
@@ -98,19 +98,28 @@ def legend(
     return Markup("").join(parts)
 
 
-def axes(x: Scale, y: Scale, *, x_title: str, y_title: str) -> Markup:
-    """Ticks with thin lines, and what the axes show with its unit."""
+def axes(
+    x: Scale, y: Scale, *, x_title: str, y_title: str, x_marks: Sequence[tuple[float, str]] | None = None
+) -> Markup:
+    """Ticks with thin lines, and what the axes show with its unit.
+
+    Args:
+        x: Places numbers from left to right.
+        y: Places numbers upwards.
+        x_title: What runs to the right.
+        y_title: What runs upwards.
+        x_marks: Ticks of the x axis as (number, label); None takes round numbers.
+
+    Returns:
+        The axes.
+    """
     parts = []
     for value in ticks(y.low, y.high, most=5):
-        parts += [
-            line(x.start, y(value), x.end, y(value), "grid"),
-            text(x.start - 6, y(value) + 4, shown(value), anchor="end"),
-        ]
-    for value in ticks(x.low, x.high, most=7):
-        parts += [
-            line(x(value), y.start, x(value), y.start + 4, "axis"),
-            text(x(value), y.start + 17, shown(value), anchor="middle"),
-        ]
+        place = y(value)
+        parts += [line(x.start, place, x.end, place, "grid"), text(x.start - 6, place + 4, shown(value), anchor="end")]
+    for value, label in x_marks or [(value, shown(value)) for value in ticks(x.low, x.high, most=7)]:
+        place = x(value)
+        parts += [line(place, y.start, place, y.start + 4, "axis"), text(place, y.start + 17, label, anchor="middle")]
     parts += [
         line(x.start, y.start, x.end, y.start, "axis"),
         text((x.start + x.end) / 2, y.start + 36, x_title, anchor="middle", kind="title"),

@@ -6,6 +6,7 @@ people; lines also differ in their dashes).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from markupsafe import Markup
 
@@ -28,8 +29,6 @@ from ftlab.report.axis import (
 
 _BAR, _BAR_GAP = 22, 12
 _NAME_WIDTH = 118
-_REACH = 1.5
-"""A limit up to this many times the longest value is drawn to scale; one further out is only named at the edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,44 +69,60 @@ def histogram(
 ) -> Markup:
     """Draws how many values lie in each bin, and a limit.
 
+    All bars are drawn equally wide, so that a last bin that reaches far doesn't flatten the others.
+
     Args:
-        bins: (first value, last value, count), ascending; at least one.
+        bins: (first value, last value, count), ascending and without gaps; at least one.
         x_title: What is counted, with its unit.
         y_title: What the counts are of.
         names: What the legend calls values up to the limit, and above it.
         limit: The largest value allowed; None draws no limit.
 
     Returns:
-        The plot. Bins that begin above the limit have the second colour.
+        The plot. Bins that begin above the limit have the second colour; a limit beyond the last bin is named only.
     """
-    low, last = bins[0][0], bins[-1][1] + 1
-    near = limit is not None and limit <= _REACH * last
-    high = max(last, limit + 1) if near and limit is not None else last
-    x = Scale(low, high, LEFT, WIDTH - RIGHT)
+    x = Scale(0, len(bins), LEFT, WIDTH - 2 * RIGHT)
     y = Scale(0, max(max(count for _, _, count in bins), 1) * 1.05, HEIGHT - BOTTOM, TOP)
+    drawn = [
+        axes(x, y, x_title=x_title, y_title=y_title, x_marks=_edges(bins)),
+        *(_histogram_bar(number, one, x, y, limit) for number, one in enumerate(bins) if one[2]),
+    ]
     over = limit is not None and any(count for first, _, count in bins if first > limit)
-    bars = [_histogram_bar(one, x, y, limit) for one in bins if one[2]]
-    parts = [axes(x, y, x_title=x_title, y_title=y_title), *bars]
-    if limit is not None and near:
-        place = x(limit + 1)
-        left = place > (x.start + x.end) / 2
+    drawn.append(legend(names if over else names[:1]))
+    if limit is None:
+        return drawing(f"{y_title} by {x_title}", *drawn)
+    place = next(
+        (
+            number + (limit + 1 - first) / (last + 1 - first)
+            for number, (first, last, _) in enumerate(bins)
+            if limit <= last
+        ),
+        None,
+    )
+    if place is None:
+        drawn.append(text(x.end, TOP + 12, f"limit {limit:,} →", anchor="end", kind="mark"))
+    else:
+        left = place > len(bins) / 2
         label = text(
-            place + (-6 if left else 6), TOP + 12, f"limit {limit:,}", anchor="end" if left else "start", kind="mark"
+            x(place) + (-6 if left else 6), TOP + 12, f"limit {limit:,}", anchor="end" if left else "start", kind="mark"
         )
-        parts += [line(place, TOP, place, y.start, "limit"), label]
-    elif limit is not None:
-        parts.append(text(x.end, TOP + 12, f"limit {limit:,} →", anchor="end", kind="mark"))
-    parts.append(legend(names if over else names[:1], x=WIDTH / 3))
-    said = f"{y_title} by {x_title}" + (f", limit {limit:,}" if limit is not None else "")
-    return drawing(said, *parts)
+        drawn += [line(x(place), TOP, x(place), y.start, "limit"), label]
+    return drawing(f"{y_title} by {x_title}, limit {limit:,}", *drawn)
 
 
-def _histogram_bar(one: tuple[int, int, int], x: Scale, y: Scale, limit: int | None) -> Markup:
+def _edges(bins: Sequence[tuple[int, int, int]]) -> list[tuple[float, str]]:
+    """The first values of some bins, and the last value of all."""
+    step = ceil(len(bins) / 6)
+    marks = [(float(number), f"{first:,}") for number, (first, _, _) in enumerate(bins) if number % step == 0]
+    return [*(mark for mark in marks if mark[0] <= len(bins) - 0.6 * step), (float(len(bins)), f"{bins[-1][1]:,}")]
+
+
+def _histogram_bar(number: int, one: tuple[int, int, int], x: Scale, y: Scale, limit: int | None) -> Markup:
     first, last, count = one
     height = max(y.start - y(count), 1.5)  # one row among thousands must be seen
     kind = "fill-2" if limit is not None and first > limit else "fill-1"
     hint = f"{first:,} to {last:,}: {count:,}"
-    return rectangle(x(first), y.start - height, x(last + 1) - x(first) - 1, height, kind, hint)
+    return rectangle(x(number), y.start - height, x(number + 1) - x(number) - 1, height, kind, hint)
 
 
 def bar_plot(bars: Sequence[Bar], names: Sequence[str], *, colours: Sequence[int], x_title: str) -> Markup:
@@ -162,7 +177,7 @@ def line_plot(series: Sequence[Series], *, x_title: str, y_title: str) -> Markup
     y = _spread([y for _, y in points], HEIGHT - BOTTOM, TOP)
     drawn = [
         axes(x, y, x_title=x_title, y_title=y_title),
-        legend([one.name for one in series], lines=True, x=WIDTH / 3),
+        legend([one.name for one in series], lines=True),
     ]
     for number, one in enumerate(series, start=1):
         path = ""
