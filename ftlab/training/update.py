@@ -5,6 +5,7 @@ fit, nothing has been changed yet: what was begun is dropped, cached memory is g
 more. What must not be here: forward, backward, clipping.
 """
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -99,11 +100,18 @@ class Update:
 
 
 def make_states(optimizer: Optimizer) -> None:
-    """Makes the states that bitsandbytes would make between the changes of two weights."""
-    make: Any = getattr(optimizer, "init_state", None)
-    if make is None:
-        return
+    """Makes all states before the first weight changes; the optimizers themselves would do it on the way.
+
+    Args:
+        optimizer: One of torch's or of bitsandbytes'; others are left alone.
+    """
     inner: Any = optimizer
+    if hasattr(inner, "_init_group"):
+        lists = len(inspect.signature(inner._init_group).parameters) - 1
+        for group in optimizer.param_groups:
+            inner._init_group(group, *([] for _ in range(lists)))
+    if not hasattr(inner, "init_state"):
+        return
     if not inner.initialized:
         inner.check_overrides()
         inner.to_gpu()
@@ -111,7 +119,7 @@ def make_states(optimizer: Optimizer) -> None:
     for group_index, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
             if parameter.grad is not None and not optimizer.state[parameter]:
-                make(group, parameter, group_index, index)
+                inner.init_state(group, parameter, group_index, index)
 
 
 def _held(memory: tuple[int, int]) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ftlab.data.pack import plan_micro_batches
 from ftlab.data.row import Layout, MicroBatch
 from ftlab.training.memory import is_out_of_memory
-from ftlab.training.step import RowTooLargeError, StepRunner, StepSums
+from ftlab.training.step import CLEAN_STEPS, GROWTH_STEPS, RowTooLargeError, StepRunner, StepSums
 from tests.training.toy import toy_rows
 
 CPU = torch.device("cpu")
@@ -149,3 +149,91 @@ def test_is_out_of_memory_knows_a_real_failure_of_the_cpu() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**16)
     assert is_out_of_memory(caught.value)
+
+
+def test_recomputation_rises_where_single_rows_do_not_fit_and_the_run_goes_on() -> None:
+    rows = toy_rows(6)
+    longest = max(map(len, rows))
+    levels = iter(["norms", "mlp"])
+    risen: list[str] = []
+
+    def lighten() -> str | None:
+        risen.extend([level] if (level := next(levels, None)) else [])
+        return level
+
+    run = Run(lambda micro: _tokens(micro) >= longest and len(risen) < 2)
+    run.runner._lighten = lighten
+    sums = run.run(rows)
+    assert risen == ["norms", "mlp"]
+    assert [event.recompute for event in sums.oom_events if event.recompute] == ["norms", "mlp"]
+    assert sorted(sum(run.seen, ())) == [row.id for row in rows]
+    assert run.weight.grad.item() == _supervised(rows)
+
+
+def test_the_end_says_what_the_plan_advises() -> None:
+    run = Run(lambda micro: True)
+    run.runner._advice = "What helps: method=qlora (3.1 GiB)."
+    with pytest.raises(RowTooLargeError, match=r"What helps: method=qlora \(3.1 GiB\)"):
+        run.run(toy_rows(3))
+
+
+def test_lowered_budget_doubles_after_enough_clean_steps_and_not_again_at_once() -> None:
+    run = Run(lambda micro: False, budget=64)
+    run.runner.micro_batch_tokens = 16
+    budgets = []
+    for step in range(GROWTH_STEPS + CLEAN_STEPS):
+        run.run(toy_rows(2), step=step)
+        budgets.append(run.runner.micro_batch_tokens)
+    assert budgets.index(32) == CLEAN_STEPS - 1
+    assert budgets.index(64) == CLEAN_STEPS - 1 + GROWTH_STEPS
+    assert max(budgets) == 64
+
+
+def test_a_doubling_that_was_too_much_is_waited_for_twice_as_long() -> None:
+    run = Run(lambda micro: _tokens(micro) > 20, budget=40)
+    rows = toy_rows(12)
+    grown = []
+    for step in range(3 * GROWTH_STEPS + 2):
+        before = run.runner.micro_batch_tokens
+        run.run(rows, step=step)
+        grown += [step] if run.runner.micro_batch_tokens > before else []
+    assert len(grown) == 2
+    assert grown[1] - grown[0] >= 2 * GROWTH_STEPS
+
+
+def test_restored_runner_forms_the_micro_batches_of_an_unbroken_one() -> None:
+    unbroken = Run(lambda micro: False, budget=64)
+    unbroken.runner.micro_batch_tokens = 16
+    for step in range(CLEAN_STEPS - 5):
+        unbroken.run(toy_rows(2), step=step)
+    resumed = Run(lambda micro: False, budget=64)
+    resumed.runner.restore(unbroken.runner.state())
+    for step in range(10):
+        unbroken.run(toy_rows(2), step=step)
+        resumed.run(toy_rows(2), step=step)
+        assert resumed.runner.state() == unbroken.runner.state()
+
+
+def test_rehearsal_counts_as_no_step() -> None:
+    run = Run(lambda micro: False)
+    before = run.runner.state()
+    run.runner.run(toy_rows(2), step=0, device=CPU, begin=run._begin, backward=Tensor.backward, probe=True)
+    assert run.runner.state() == before
+
+
+def test_evaluation_halves_what_does_not_fit_and_leaves_the_budget_alone() -> None:
+    rows = toy_rows(12)
+    run = Run(lambda micro: _tokens(micro) > 30, budget=64)
+    used: list[int] = []
+    events = run.runner.evaluate(rows, step=7, device=CPU, use=lambda part, nll: used.extend(row.id for row in part))
+    assert sorted(used) == [row.id for row in rows]
+    assert events
+    assert {(event.step, event.phase) for event in events} == {(7, "evaluation")}
+    assert all(event.budget_after < event.budget_before for event in events)
+    assert run.runner.micro_batch_tokens == 64
+
+
+def test_evaluation_of_a_row_that_does_not_fit_ends_with_advice() -> None:
+    run = Run(lambda micro: True)
+    with pytest.raises(RowTooLargeError, match="single row"):
+        run.runner.evaluate(toy_rows(2), step=0, device=CPU, use=lambda part, nll: None)
