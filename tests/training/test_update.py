@@ -29,17 +29,16 @@ class Scarce(torch.optim.AdamW):
     failures = 1
     after_change = False
 
-    def _init_group(self, *args: Any, **kwargs: Any) -> Any:
+    def _init_group(self, group: Any, params: Any, grads: Any, first: Any, second: Any, most: Any, steps: Any) -> Any:
         if type(self).failures:
             type(self).failures -= 1
-            first = self.param_groups[0]["params"][0]
-            self.state[first]["step"] = torch.zeros(())  # half of what it needs
+            weight = self.param_groups[-1]["params"][0]
+            self.state[weight]["step"] = torch.zeros(())  # half of what it needs
             if self.after_change:
-                first.data = first.data  # no change that autograd would count
                 with torch.no_grad():
-                    first.add_(1)
+                    weight.add_(1)
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return super()._init_group(*args, **kwargs)
+        return super()._init_group(group, params, grads, first, second, most, steps)
 
 
 def _scarce(failures: int, *, after_change: bool = False) -> type[Scarce]:
