@@ -88,8 +88,9 @@ class Examination:
         """
         for finding in find_order(chain(*splits.values()), train_on=train_on):
             self.take([finding], unusable=finding.code in UNTRAINABLE)
-        self.take(find_content(chain(*splits.values()), schema=schema))
-        self.take(find_duplicates(splits, near=near, threshold=near_threshold))
+        usable = {name: self.usable(rows) for name, rows in splits.items()}
+        self.take(find_content(chain(*usable.values()), schema=schema))
+        self.take(find_duplicates(usable, near=near, threshold=near_threshold))
 
     def left_out(self) -> "Counter[str]":
         """Returns how many rows can't be trained on, by the code that says why."""

@@ -91,7 +91,8 @@ class TokenReport:
         rows: Encoded training rows.
         tokens: Tokens of all of them.
         supervised_tokens: Those that carry loss.
-        histogram: Bins of row lengths, ascending: (first length, last length, rows).
+        histogram: Bins of row lengths, ascending: (first length, last length, rows); the last one may be wider, so
+            that a few long rows don't flatten all.
         percentiles: Row length in tokens by percentile: `{"50": 61, "90": 120, "99": 240}`.
         longest_tokens: Length of the longest row of all splits.
         longest_origin: Where it stands.

@@ -40,6 +40,8 @@ def print_report(console: Console, report: CheckReport, *, title: str, view: Seq
         parts.append(_section("Rows as the model sees them: what carries loss is green", Group(*view)))
     if report.notes:
         parts.append(_section("Decided for you", Text("\n".join(report.notes))))
+    if advice := _advice(report):
+        parts.append(_section("What to type next", _pairs(advice)))
     if report.written:
         parts.append(_section("Written", _pairs(report.written)))
     style = _OUTCOMES[report.outcome][0]
@@ -119,7 +121,7 @@ def _tokens(tokens: TokenReport) -> RenderableType:
         ),
         "longest row": f"{tokens.longest_tokens:,} tokens, {tokens.longest_origin}",
         "limit": _limit(tokens),
-        "padding": f"padded, {1 - tokens.padded_full:.0%} of a micro-batch would be padding; packed, none is",
+        "padding": f"{1 - tokens.padded_full:.0%} of a padded micro-batch would be padding; a packed one has none",
         "micro-batches": _micro_batches(tokens),
         "schedule": f"{tokens.total_steps:,} steps of {tokens.batch_rows:,} rows, {passes}",
     }
@@ -132,13 +134,14 @@ def _tokens(tokens: TokenReport) -> RenderableType:
 def _limit(tokens: TokenReport) -> str:
     if tokens.limit_tokens is None:
         return "none"
-    over = f"{tokens.over_limit_rows:,} rows are longer" if tokens.over_limit_rows else "no row is longer"
+    count = tokens.over_limit_rows
+    over = f"{count:,} row{' is' if count == 1 else 's are'} longer" if count else "no row is longer"
     return f"{tokens.limit_tokens:,} tokens: {over}"
 
 
 def _micro_batches(tokens: TokenReport) -> str:
     counts = f"{tokens.packed_micro_batches:,} packed or {tokens.padded_micro_batches:,} padded an epoch"
-    return f"{counts}, of up to {tokens.micro_batch_tokens:,} tokens; the packed ones are {tokens.packed_full:.0%} full"
+    return f"{counts}, of at most {tokens.micro_batch_tokens:,} tokens"
 
 
 def _histogram(tokens: TokenReport) -> RenderableType:
@@ -162,6 +165,20 @@ def _policies(tokens: TokenReport) -> RenderableType:
         numbers = (policy.rows, policy.lost_tokens, policy.lost_supervised_tokens)
         table.add_row(policy.policy, *(f"{number:,}" for number in numbers), policy.what)
     return table
+
+
+def _advice(report: CheckReport) -> dict[str, str]:
+    """What to add to the command, by what for."""
+    dropped = sum(account.dropped for account in report.accounts)
+    changed = sum(account.changed for account in report.accounts)
+    if report.outcome == "clean" or "cleaned set" in report.written:
+        return {}
+    code = report.groups[0].code
+    advice = {f"take {code} for granted": f"check.silence=[{code}]"}
+    if dropped or changed:
+        what = f"leave out {dropped:,} and mend {changed:,} rows" if changed else f"leave out {dropped:,} rows"
+        advice = {what: "check.write=clean.jsonl", **advice}
+    return advice
 
 
 def _pairs(facts: dict[str, str]) -> RenderableType:

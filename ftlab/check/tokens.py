@@ -21,7 +21,9 @@ from ftlab.data.row import Layout, Row, SpannedRow
 FEW_SUPERVISED = 0.05
 FEW_STEPS = 20
 
-_BINS = 24
+_BINS = 16
+_USUAL = 99
+"""The percentile of the lengths up to which bins are narrow."""
 _PACKED_ROWS = 200_000
 """Rows of which the packing is computed; of more the first ones stand for all."""
 
@@ -133,11 +135,14 @@ def find_tokens(report: TokenReport, over: Sequence[tuple[Row, int]], long_rows:
 
 
 def _histogram(lengths: Lengths) -> tuple[tuple[int, int, int], ...]:
-    """Bins of equal width, the width a round number."""
-    longest = int(lengths.max())
-    width = _round_up(longest / _BINS)
-    counts = np.bincount((lengths - 1) // width, minlength=(longest - 1) // width + 1)
-    return tuple((number * width + 1, (number + 1) * width, int(count)) for number, count in enumerate(counts))
+    """Bins of equal width, a round number; the few longest rows share the last one, so that they don't flatten all."""
+    shortest, usual, longest = int(lengths.min()), int(np.percentile(lengths, _USUAL, method="nearest")), lengths.max()
+    width = _round_up((usual - shortest + 1) / _BINS)
+    begin, end = (shortest - 1) // width, (usual - 1) // width
+    counts = np.bincount(np.minimum((lengths - 1) // width, end + 1) - begin, minlength=end + 2 - begin)
+    bins = [(number * width + 1, (number + 1) * width) for number in range(begin, end + 1)]
+    last = [((end + 1) * width + 1, int(longest))] if longest > (end + 1) * width else []
+    return tuple((*edges, int(count)) for edges, count in zip([*bins, *last], counts.tolist(), strict=False))
 
 
 def _round_up(width: float) -> int:
@@ -173,7 +178,8 @@ def _policies(
     fits = lengths <= limit
     rows, tokens = int(fits.sum()), int(lengths[fits].sum())
     all_tokens, all_supervised = int(lengths.sum()), int(supervised.sum())
-    what = f"Stops: {len(over):,} training rows are longer than {limit:,} tokens."
+    rows_are = "1 training row is" if len(over) == 1 else f"{len(over):,} training rows are"
+    what = f"Stops: {rows_are} longer than {limit:,} tokens."
     yield LongRowsPolicy("error", 0, 0, all_tokens, all_supervised, what)
     policies: tuple[tuple[LongRows, str], ...] = (
         ("drop", "Leaves the long rows out."),

@@ -94,10 +94,6 @@ class RowReader:
         good = 0
         for record in chain(head, records):
             row_id = next(ids)
-            for name in record.fields:
-                if name not in schema.used and (name in unread or len(unread) < _NAMES):
-                    unread[name] += 1
-                    first.setdefault(name, record.origin)
             try:
                 row = schema.to_row(record.fields, row_id=row_id, origin=record.origin)
             except RowFault as fault:
@@ -108,6 +104,10 @@ class RowReader:
             good += 1
             if record.note:
                 faults.note(record.note, row_id)
+            for name in record.fields:
+                if name not in schema.used and (name in unread or len(unread) < _NAMES):
+                    unread[name] += 1
+                    first.setdefault(name, record.origin)
             for found in _not_text(record.fields, schema.used):
                 written[found] += 1
                 first.setdefault(found, record.origin)

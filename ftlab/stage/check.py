@@ -5,11 +5,10 @@ training run is `guard`'s.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -17,22 +16,21 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from ftlab.check.examination import Examination
-from ftlab.check.mend import mend
+from ftlab.check.page import write_page
 from ftlab.check.report import CheckReport, TokenReport
 from ftlab.check.tokens import Schedule, find_tokens, measure
 from ftlab.check.view import ColouredRow, coloured_rows, telling_rows
-from ftlab.check.write import Original, beside, changed_rows, check_targets, write_clean
+from ftlab.check.write import changed_rows
 from ftlab.data.encoded_store import StoredEncodedRows
 from ftlab.data.faults import Faults
-from ftlab.data.files import DataFile, find_files
 from ftlab.data.guess import Guess
-from ftlab.data.reader import LOOKED_AT, recognise
-from ftlab.data.records import TWICE, read_records
-from ftlab.data.row import EncodedRow, Row, SpannedRow
+from ftlab.data.reader import recognise
+from ftlab.data.row import EncodedRow, SpannedRow
 from ftlab.data.source import Splits
 from ftlab.model.check import check_model
 from ftlab.model.tokenizer import load_tokenizer
-from ftlab.problem import InputError, Problem, raise_all
+from ftlab.problem import InputError, raise_all
+from ftlab.stage.clean import READ_MENDS, file_keys, files, find_originals, look_of, mended, write
 from ftlab.stage.encode import Encoded, encode
 from ftlab.stage.guard import begin, by_name, look, take_masks, usable
 from ftlab.stage.prepare import load_model_config, model_source, plain, read_rows
@@ -42,8 +40,8 @@ USUAL_BUDGET_TOKENS = 8192
 
 REPORT_FILE = "check.json"
 
-_READ_MENDS = frozenset({TWICE})
-"""Codes of which reading alone mends a row: what is written is what was read."""
+_TERMINAL_TOKENS = 120
+"""Tokens of a row that the terminal shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +70,23 @@ def check(cfg: DictConfig) -> Checked:
         InputError: Something is wrong that is no matter of rows: a setting, a file that isn't there, the model.
     """
     done = begin(cfg)
-    originals = _originals(cfg)
+    originals = find_originals(cfg)
     tokenizer, limit, notes = _tokenizer(cfg)
     faults = Faults()
     splits = read_rows(cfg, faults)
     look(cfg, done, splits, faults, near=cfg.check.near_duplicates is not False)
     encoded = _encoded(cfg, done, splits, tokenizer)
-    tokens, view = (None, []) if encoded is None else _measure(cfg, done, splits, encoded, tokenizer, limit)
-    written = _write(cfg, done, originals)
-    report = _report(cfg, done, splits, tokens, view, [*splits.notes, *notes], written)
+    tokens, view = (None, ((), ())) if encoded is None else _measure(cfg, done, splits, encoded, tokenizer, limit)
+    written = write(cfg, done, originals)
+    said = {f"{problem.where}: {problem.what} {problem.fix}".strip() for problem, _ in faults.notes}
+    decided = [note for note in (*splits.notes, *notes) if note not in said]
+    report = _report(cfg, done, splits, tokens, view[0], decided, written)
     folder = Path(cfg.output_dir)
-    report.written["report"] = str(folder / REPORT_FILE)
+    report.written["page"] = _shown(folder / cfg.check.page)
+    report.written["report"] = _shown(folder / REPORT_FILE)
+    write_page(report, folder / cfg.check.page)
     (folder / REPORT_FILE).write_text(json.dumps(report.to_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
-    return Checked(report, tuple(row.text() for row in view))
+    return Checked(report, tuple(row.text() for row in view[1]))
 
 
 def _tokenizer(cfg: DictConfig) -> tuple[PreTrainedTokenizerBase, int | None, list[str]]:
@@ -121,8 +123,8 @@ def _measure(
     encoded: Encoded,
     tokenizer: PreTrainedTokenizerBase,
     limit: int | None,
-) -> tuple[TokenReport, list[ColouredRow]]:
-    """The tokens, and a few rows with their masks."""
+) -> tuple[TokenReport, tuple[Sequence[ColouredRow], Sequence[ColouredRow]]]:
+    """The tokens, and a few rows with their masks for the page and, shorter, for the terminal."""
     parts: dict[str, StoredEncodedRows] = {name: getattr(encoded, name) for name in by_name(splits)}
     lengths = {name: part.lengths for name, part in parts.items()}
     ids = np.concatenate([part.row_ids for part in parts.values()])
@@ -154,58 +156,16 @@ def _measure(
     ]
     for finding in find_tokens(report, long, cfg.data.long_rows):
         done.take([finding], unusable=finding.code == "FT301")
-    return report, coloured_rows(shown, [rows[row.id].origin for row in shown], tokenizer=tokenizer)
+    origins = [rows[row.id].origin for row in shown]
+    page = coloured_rows(shown, origins, tokenizer=tokenizer)
+    terminal = coloured_rows(shown, origins, tokenizer=tokenizer, shown_tokens=_TERMINAL_TOKENS)
+    return report, (page, terminal)
 
 
 def _spanned(row: EncodedRow) -> SpannedRow:
     """The row with its mask as stretches."""
     edges = np.flatnonzero(np.diff(row.supervised.numpy().astype(np.int8), prepend=0, append=0)).tolist()
     return SpannedRow(row.id, row.ids.tolist(), tuple(zip(edges[::2], edges[1::2], strict=True)))
-
-
-def _originals(cfg: DictConfig) -> list[Original]:
-    """The files that the cleaned set is made of; empty where none is asked for.
-
-    Raises:
-        InputError: The cleaned set can't be written there, or there are no files to clean.
-    """
-    if cfg.check.write is None:
-        return []
-    if cfg.data.path is None:
-        raise InputError([Problem("check.write", "needs rows in files, but data.path is null.", "Set data.path.")])
-    path = Path(cfg.check.write).expanduser()
-    targets = {key: path if key == "path" else beside(path, key.removesuffix("_path")) for key in _file_keys(cfg)}
-    originals = [
-        Original(file, target, cfg.data.format, plain(cfg.data.columns))
-        for key, target in targets.items()
-        for file in _files(cfg, key)
-    ]
-    inputs = [original.file.path for original in originals]
-    raise_all(check_targets(path, [*targets.values(), beside(path, "changes")], inputs))
-    return originals
-
-
-def _file_keys(cfg: DictConfig) -> list[str]:
-    """The settings that name files, in the order in which they are read."""
-    return [key for key in ("path", "validation_path", "test_path") if cfg.data[key] is not None]
-
-
-def _files(cfg: DictConfig, key: str) -> list[DataFile]:
-    return find_files(f"data.{key}", cfg.data[key], cfg.data.file_format)[0]
-
-
-def _write(cfg: DictConfig, done: Examination, originals: Sequence[Original]) -> dict[str, str]:
-    """Writes the cleaned set where it is asked for; what was written, by what it is."""
-    if not originals:
-        return {}
-    changes = beside(Path(cfg.check.write).expanduser(), "changes")
-    write_clean(changes, originals, done.cleaning, lambda row, code: _mended(cfg, row, code))
-    targets = dict.fromkeys(str(original.target) for original in originals)
-    return {"cleaned set": ", ".join(targets), "its changes": str(changes)}
-
-
-def _mended(cfg: DictConfig, row: Row, code: str) -> Row:
-    return row if code in _READ_MENDS else mend(row, code, mask_personal_data=cfg.check.mask_personal_data)
 
 
 def _report(
@@ -220,14 +180,15 @@ def _report(
     names = by_name(splits)
     mends = done.cleaning.mends
     rows = chain(*names.values()) if mends else ()
-    changed = dict(changed_rows(rows, mends, lambda row, code: _mended(cfg, row, code), _READ_MENDS))
+    changed = dict(changed_rows(rows, mends, lambda row, code: mended(cfg, row, code), READ_MENDS))
     looks = _looks(cfg)
+    renamed = {field: name for look in looks for field, name in look.renamed.items()}
     given = set(plain(cfg.data.columns).values())
     return CheckReport(
         sources=_sources(cfg),
-        row_format=looks.row_format,
-        columns=looks.renamed,
-        guessed=any(name not in given for name in looks.renamed.values()),
+        row_format=", ".join(dict.fromkeys(look.row_format for look in looks)),
+        columns=renamed,
+        guessed=any(name not in given for name in renamed.values()),
         accounts=tuple(done.cleaning.account(names, changed)),
         groups=done.tally.groups(),
         tokens=tokens,
@@ -239,15 +200,19 @@ def _report(
     )
 
 
-def _looks(cfg: DictConfig) -> Guess:
-    """What the rows of the first file were read as."""
-    files = _files(cfg, "path") if cfg.data.path is not None else []
-    head = list(islice(read_records(files[0], Faults()), LOOKED_AT)) if files else []
-    columns: Mapping[str, Any] = plain(cfg.data.columns)
-    return recognise(head, cfg.data.format, columns)
+def _looks(cfg: DictConfig) -> list[Guess]:
+    """What the rows of each file were read as."""
+    found = [look_of(cfg, file) for key in file_keys(cfg) for file in files(cfg, key)]
+    return found or [recognise([], cfg.data.format, plain(cfg.data.columns))]
+
+
+def _shown(path: Path) -> str:
+    """The path from where the user stands, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _sources(cfg: DictConfig) -> tuple[str, ...]:
     if cfg.data.hub_id is not None:
         return (cfg.data.hub_id,)
-    return tuple(cfg.data[key] for key in _file_keys(cfg)) or ("the embedded demo",)
+    return tuple(cfg.data[key] for key in file_keys(cfg)) or ("the embedded demo",)

@@ -85,7 +85,7 @@ def test_most_rows_decide_and_one_odd_first_row_does_not() -> None:
     good = {"instruction": "Q", "output": "A"}
     rows, faults = read({"instruction": "Q", "ouput": "A"}, good, good)
     assert len(rows) == 2
-    assert codes(faults) == [("rows.jsonl:1", "FT107"), ("rows.jsonl:1", "FT120")]
+    assert codes(faults) == [("rows.jsonl:1", "FT107")]
 
 
 def test_row_of_another_format_is_told_in_a_file_of_mixed_ones() -> None:
