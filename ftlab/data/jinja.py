@@ -101,6 +101,7 @@ class ChatTemplate:
                 text = self._tokenizer.apply_chat_template(
                     messages, tools, chat_template=template, tokenize=False, add_generation_prompt=generation_prompt
                 )
+                text.encode()
         except MemoryError as error:
             raise RowFault("the chat template needs more memory than there is.", FIX, code=REFUSED) from error
         except Exception as error:  # the template is foreign code and may raise anything

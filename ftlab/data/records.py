@@ -141,7 +141,11 @@ def _read_csv(file: DataFile, faults: Faults) -> Iterator[Record]:
     delimiter = max(_DELIMITERS, key=head.count)
     reader = csv.reader((line for _, line in _lines(file.path, file.shown, faults)), delimiter=delimiter, strict=True)
     try:
-        names = [name.strip() for name in next(reader)]
+        names = [name.strip() for name in next(reader, [])]
+        if twice := [name for name in dict.fromkeys(names) if name and names.count(name) > 1]:
+            what = f"must name each field once, but names {', '.join(map(repr, twice))} twice."
+            faults.add(Problem(f"{file.shown}:1", what, "Rename one of them in the first line.", BROKEN_CSV))
+            return
         line = reader.line_num + 1
         for values in reader:
             origin, line = f"{file.shown}:{line}", reader.line_num + 1
@@ -151,7 +155,7 @@ def _read_csv(file: DataFile, faults: Faults) -> Iterator[Record]:
                 what = f"must have {len(names)} fields as line 1 has, but has {len(values)}."
                 faults.add(Problem(origin, what, 'Put fields that hold the delimiter in "quotes".', BROKEN_CSV))
     except csv.Error as error:
-        what = f"must be CSV, but is broken: {error}."
+        what = f"must be CSV, but is broken: {error}; what follows isn't read."
         faults.add(Problem(f"{file.shown}:{reader.line_num}", what, code=BROKEN_CSV))
 
 

@@ -145,12 +145,13 @@ def _install_template(tokenizer: PreTrainedTokenizerBase, chat_template: str | N
         return []
     try:
         tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise InputError(
             [
                 Problem(
                     "model.chat_template",
-                    f"must be null, default or a Jinja file, but '{chat_template}' can't be read ({error.strerror}).",
+                    f"must be null, default or a Jinja file, but '{chat_template}' can't be read ({why}).",
                     "Set model.chat_template=default, or give the file's path.",
                 )
             ]

@@ -235,7 +235,7 @@ def test_csv_row_of_another_width_is_told(tmp_path: Path) -> None:
 
 def test_csv_with_an_open_quote_is_told(tmp_path: Path) -> None:
     told = faults(write(tmp_path / "rows.csv", ["instruction,output", 'Q,"A', "Q,A"]))
-    assert told == ["rows.csv:3: must be CSV, but is broken: unexpected end of data."]
+    assert told == ["rows.csv:3: must be CSV, but is broken: unexpected end of data; what follows isn't read."]
 
 
 def test_csv_field_longer_than_pythons_limit_is_read(tmp_path: Path) -> None:
