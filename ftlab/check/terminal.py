@@ -92,8 +92,9 @@ def _group(group: FindingGroup) -> RenderableType:
     if more:
         lines.append(Text(f"  and {more:,} more", style="dim"))
     fixes = {finding.fix: None for finding in group.first if finding.fix}
-    advice = next(iter(fixes)) if len(fixes) == 1 else group.meaning
-    lines.append(Padding(Text(f"→ {advice}", style="green"), (0, 0, 0, 2)))
+    if fixes or group.gravity != "note":
+        advice = next(iter(fixes)) if len(fixes) == 1 else group.meaning
+        lines.append(Padding(Text(f"→ {advice}", style="green"), (0, 0, 0, 2)))
     return Group(*lines)
 
 
@@ -153,7 +154,9 @@ def _histogram(tokens: TokenReport) -> RenderableType:
     table.add_column(justify="right")
     for first, last, count in tokens.histogram:
         columns = max(1, round(_BAR_COLUMNS * count / most)) if count else 0
-        table.add_row(f"{first:,}–{last:,}", Text("█" * columns, style="cyan"), f"{count:,}")
+        table.add_row(
+            f"{first:,}" if first == last else f"{first:,}–{last:,}", Text("█" * columns, style="cyan"), f"{count:,}"
+        )
     return table
 
 

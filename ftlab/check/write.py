@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, count, islice
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -101,12 +102,10 @@ def write_clean(changes: Path, originals: Sequence[Original], plan: Cleaning, me
 def _write_file(
     original: Original, ids: Iterator[int], plan: Cleaning, mend: Mend, clean: IO[str], changes: IO[str]
 ) -> None:
-    faults = Faults()
-    records = read_records(original.file, faults)
-    head = list(islice(records, LOOKED_AT))
+    head = list(islice(read_records(original.file, Faults()), LOOKED_AT))
     columns = dict(recognise(head, original.row_format, original.columns).columns)
-    told = 0
-    for record in chain(head, records):
+    faults, told = Faults(), 0
+    for record in read_records(original.file, faults):
         row_id = next(ids)
         told = _log_faults(faults, told, changes)
         if dropped := plan.drops.get(row_id):
@@ -153,15 +152,18 @@ def _mended(
     fields, done = record.fields, []
     for finding in mends:
         made = dict(fields)
+        of_code = partial(_for_code, mend, finding.code)
         for field, name in columns.items():
             if name in made:
-                made[name] = _value(
-                    made[name], _ROLES.get(field, "user"), lambda row, code=finding.code: mend(row, code)
-                )
+                made[name] = _value(made[name], _ROLES.get(field, "user"), of_code)
         if made != fields or (record.note and record.note.code == finding.code):
             done.append(finding)
         fields = made
     return fields, done
+
+
+def _for_code(mend: Mend, code: str, row: Row) -> Row:
+    return mend(row, code)
 
 
 def _value(value: Any, role: str, mend: Callable[[Row], Row]) -> Any:

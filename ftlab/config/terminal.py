@@ -36,6 +36,7 @@ def show(problems: Sequence[Problem]) -> None:
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
     console.print(Text(f"ftlab found {count} in its input:", style="bold red"))
     for problem in problems:
-        console.print(Text.assemble("  ", (problem.where, "bold"), ": ", problem.what))
+        code = f" [{problem.code}]" if problem.code else ""
+        console.print(Text.assemble("  ", (problem.where, "bold"), ": ", problem.what, (code, "dim")))
         if problem.fix:
             console.print(Text.assemble("    ", (problem.fix, "green")))

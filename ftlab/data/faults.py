@@ -117,7 +117,8 @@ def _counted(problem: Problem, count: int) -> Problem:
 
 
 def _printed(problem: Problem) -> Problem:
-    return Problem(*map(_printable, (problem.where, problem.what, problem.fix)), problem.code)
+    where, what, fix = map(_printable, (problem.where, problem.what, problem.fix))
+    return Problem(where, what, fix, problem.code)
 
 
 def _printable(text: str) -> str:

@@ -205,6 +205,8 @@ def _mend_advice(text: str) -> str:
     begin = text.lstrip()
     if begin.startswith("{'"):
         return 'Write it with json.dumps: JSON has "double quotes" only.'
+    if text.count('"') % 2:
+        return "A text isn't closed: is the line cut off, or does a line break stand in a text (written \\n)?"
     if text.rstrip().endswith(",}"):
         return "Remove the comma before the closing brace."
     return ""
@@ -212,7 +214,7 @@ def _mend_advice(text: str) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at column {error.colno}"
+        return f"{error.msg.removesuffix(' at')} at column {error.colno}"
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 

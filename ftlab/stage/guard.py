@@ -82,7 +82,13 @@ def usable(done: Examination, splits: Splits) -> Splits:
     """Returns the splits without the rows that can't be trained on."""
     if not done.tally.unusable:
         return splits
-    return replace(splits, key=None, **{name: done.usable(rows) for name, rows in by_name(splits).items()})
+    return replace(
+        splits,
+        key=None,
+        train=done.usable(splits.train),
+        validation=done.usable(splits.validation),
+        test=done.usable(splits.test),
+    )
 
 
 def take_masks(
