@@ -58,12 +58,16 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
             if closure is not None:
                 with torch.enable_grad():
                     loss = closure()
-            for joined in self.joined:
-                joined.gather()
+            self.gather()
             super().step()
             for joined in self.joined:
                 joined.whole.grad = None
             return loss
+
+        def gather(self) -> None:
+            """Puts the gradients where the optimizer sees them; `step` does it too."""
+            for joined in self.joined:
+                joined.gather()
 
         def _join(self, members: Sequence[nn.Parameter]) -> list[nn.Parameter]:
             kinds: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}
@@ -107,7 +111,8 @@ class _Joined:
         if all(gradient is None for gradient in gradients):
             self.whole.grad = None
             return
-        self.whole.grad = torch.zeros_like(self.whole)
+        if self.whole.grad is None:
+            self.whole.grad = torch.zeros_like(self.whole)
         pairs = zip(self._views(self.whole.grad), gradients, strict=True)
         given = [(view, gradient) for view, gradient in pairs if gradient is not None]
         torch._foreach_copy_([view for view, _ in given], [gradient for _, gradient in given])

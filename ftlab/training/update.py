@@ -116,6 +116,8 @@ def make_states(optimizer: Optimizer) -> None:
         inner.check_overrides()
         inner.to_gpu()
         inner.initialized = True
+    if hasattr(inner, "gather"):  # `ftlab.optimizer.flat`
+        inner.gather()
     for group_index, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
             if parameter.grad is not None and not optimizer.state[parameter]:
