@@ -18,7 +18,7 @@ from ftlab.data.records import read_records
 from ftlab.data.row import Row
 from tests.data.chat_templates import byte_level
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "alpaca": {"instruction": "Why?", "output": "So."},
     "prompt-completion": {"prompt": "Why?", "completion": "So."},
     "messages": {"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]},

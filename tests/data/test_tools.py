@@ -37,7 +37,7 @@ def test_calls_come_out_alike_however_they_are_written(fields: dict[str, Any]) -
 
 
 def test_ids_of_calls_and_the_turns_that_answer_them_are_kept() -> None:
-    turns = [
+    turns: list[dict[str, Any]] = [
         {"role": "user", "content": "?"},
         {"role": "assistant", "content": "I look.", "tool_calls": [CALL | {"id": "call_1"}]},
         {"role": "tool", "content": {"sky": "grey"}, "tool_call_id": "call_1", "name": "weather"},
