@@ -28,7 +28,7 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 _LIST_ITEM = re.compile(r"^\s*(?:[-*•·–]|\d+[.)、]|[a-z][.)]|#+|>|\|)\s?")
-_LINK = re.compile(r"\S+://\S+$|\b\w+\.\w{2,4}$")
+_FILE = re.compile(r"\w\.\w{2,4}$")
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class EndingCheck:
         if (
             len(line) < _MIN_LINE * (0.4 if is_wide(line) else 1)
             or _LIST_ITEM.match(line)
-            or _LINK.search(line.split()[-1])
+            or _is_link(line.split()[-1])
         ):
             return
         self._answers += 1
@@ -74,3 +74,8 @@ class EndingCheck:
             if share >= (_CLOSED_FOR_DANGLING if dangling else _CLOSED):
                 what = f"the answer breaks off at '…{end}', while {share:.0%} of the answers end with a closing mark."
                 yield Finding("FT451", origin, what, fix, row_id)
+
+
+def _is_link(word: str) -> bool:
+    """Whether a word is an address on the net or the name of a file."""
+    return "://" in word or _FILE.search(word[-12:]) is not None

@@ -21,11 +21,12 @@ _MARKER = re.compile(
     rf"{_TOKEN}"
     # `<s>` and `</s>` are also HTML: as markers they stand at the very start and end, without a partner.
     rf"|^\s*{_AT_START}(?!.*</s>.)|(?<!<s>)(?:{_AT_END})\s*$"
-    # Alpaca's headings and Vicuna's speakers, alone on a line or with both sides of the talk.
-    r"|^###\s*(?:Instruction|Response|Input|Human|Assistant):"
-    r"|^(?:USER|Human|User): [\s\S]*?^(?:ASSISTANT|Assistant|AI):",
+    # Alpaca's headings.
+    r"|^###\s*(?:Instruction|Response|Input|Human|Assistant):",
     re.MULTILINE,
 )
+_ASKING = re.compile(r"^(?:USER|Human|User): ", re.MULTILINE)
+_ANSWERING = re.compile(r"^(?:ASSISTANT|Assistant|AI):", re.MULTILINE)
 _STRIKE = re.compile(r"<s>[^<>\[\]]*</s>")
 _ENDS = re.compile(rf"\A(?:\s*(?:{_TOKEN}|{_AT_START}))+\s*|\s*(?:(?:{_TOKEN}|{_AT_END})\s*)+\Z")
 _CODE = re.compile(r"```[\s\S]*?```|`[^`\n]+`")
@@ -46,7 +47,12 @@ def residue(text: str) -> str | None:
         return None
     prose = _CODE.sub("", text)
     match = _MARKER.search(prose if _STRIKE.fullmatch(prose.strip()) else _STRIKE.sub("", prose))
-    return None if match is None else match.group().strip().splitlines()[0][:40]
+    if match is not None:
+        return match.group().strip()[:40]
+    asking = _ASKING.search(prose)  # Vicuna's speakers: a marker only where both sides of the talk are there
+    if asking is None or _ANSWERING.search(prose, asking.end()) is None:
+        return None
+    return asking.group().strip()
 
 
 def mend_residue(text: str) -> str:

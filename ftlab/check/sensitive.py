@@ -4,6 +4,7 @@ The tables themselves are in `personal` (data of people) and `secret` (keys). In
 """
 
 import re
+from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -57,11 +58,11 @@ def find_sensitive(text: str, table: Sequence[Sensitive]) -> list[Place]:
         if kind.cue is not None and not kind.cue.search(text):
             continue
         for match in kind.pattern.finditer(text):
-            if kind.holds(match) and not any(
-                match.start() < other.end and other.start < match.end() for other in found
-            ):
-                found.append(Place(kind, *match.span("value" if "value" in kind.pattern.groupindex else 0)))
-    return sorted(found, key=lambda place: place.start)
+            after = bisect_left(found, match.end(), key=lambda place: place.start)
+            if (after == 0 or found[after - 1].end <= match.start()) and kind.holds(match):
+                span = match.span("value" if "value" in kind.pattern.groupindex else 0)
+                insort(found, Place(kind, *span), key=lambda place: place.start)
+    return found
 
 
 def mask_sensitive(text: str, table: Sequence[Sensitive], code: str) -> str:

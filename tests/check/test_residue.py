@@ -18,7 +18,7 @@ FOUND = (
     ("<start_of_turn>model", "<start_of_turn>"),
     ("<｜User｜>你好", "<｜User｜>"),
     ("Fine.<|endoftext|>", "<|endoftext|>"),
-    ("USER: Hi\nASSISTANT: Fine.", "USER: Hi"),
+    ("USER: Hi\nASSISTANT: Fine.", "USER:"),
     ("<|reserved_special_token_12|>", "<|reserved_special_token_12|>"),
 )
 LEFT_ALONE = (
