@@ -7,17 +7,16 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from peft import PeftConfig, PeftModel
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from ftlab.config.build import build
+from ftlab.config.build import build, build_method
 from ftlab.config.folder import CONF_DIR
 from ftlab.config.target import method_keys
 from ftlab.kernels.attention import packed_attention, plain_attention
-from ftlab.method.build import build_method
 from ftlab.method.check import check_method
 from ftlab.method.method import Method, trainable_parameters
 from ftlab.model.load import build_skeleton, load_config, load_model
@@ -48,15 +47,9 @@ class Run:
         with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
             self.cfg: DictConfig = compose("config", [f"method={name}", "output_dir=x"])
         self.folder = folder
-        node = {**method_keys(self.cfg.method), **changes}
-        self.chosen: PeftConfig | Method = build(node, "method")
-        self.method = build_method(
-            self.chosen,
-            name=name,
-            total_steps=STEPS,
-            adapter_dtype=self.cfg.method.adapter_dtype,
-            lr_multipliers=self.cfg.method.lr_multipliers,
-        )
+        node = OmegaConf.create({**OmegaConf.to_container(self.cfg.method), **changes})  # type: ignore[dict-item]
+        self.chosen: PeftConfig | Method = build(method_keys(node), "method")
+        self.method = build_method(node, total_steps=STEPS)
         self.ids = torch.randint(3, 300, (ROWS, TOKENS))
         base = self.base()
         self.before = {name: weight.detach().clone() for name, weight in base.named_parameters()}
@@ -225,9 +218,7 @@ def test_autocast_keeps_a_layers_input_in_16_bits(folder: Path) -> None:
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", torch.bfloat16), ("model", torch.float32)])
 def test_adapter_dtype_is_what_is_asked(dtype: str, expected: torch.dtype, folder: Path) -> None:
-    run = Run("lora", folder)
-    method = build_method(run.chosen, name="lora", total_steps=1, adapter_dtype=dtype)  # type: ignore[arg-type]
-    model = method.apply(run.base())
+    model = Run("lora", folder, adapter_dtype=dtype).model
     assert {weight.dtype for weight in model.parameters() if weight.requires_grad} == {expected}
     assert {weight.dtype for weight in model.parameters() if not weight.requires_grad} == {torch.float32}
 
