@@ -34,7 +34,7 @@ def _of_row(row: Row, roles: list[str], train_on: TrainOn) -> Iterator[Finding]:
     if train_on != "text" and roles[-1] != "assistant":
         what = f"the last turn must be the assistant's, but is of role '{roles[-1]}'."
         yield found("FT114", what, "Remove the turns behind the last answer, or set data.train_on=text.")
-    elif train_on != "text" and roles[0] == "assistant" and (train_on == "assistant" or roles.count("assistant") == 1):
+    elif train_on != "text" and roles[0] == "assistant" and (train_on != "answer" or roles.count("assistant") == 1):
         yield found("FT115", "the conversation begins with an answer.", "Put the question before it.")
     twice = next((place for place in range(1, len(roles)) if _repeats(roles[place - 1], roles[place])), None)
     if twice is not None:

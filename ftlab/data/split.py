@@ -18,7 +18,9 @@ Places = NDArray[np.int64]
 
 def digest(row: Row, seed: int) -> int:
     """Returns 64 bits that depend on the seed and on the texts of a row alone: its place, when rows are dealt out."""
-    content = "\x1e".join([row.text, *(f"{turn.role}\x1f{turn.content}" for turn in row.messages)])
+    content = "\x1e".join(
+        [row.text, *(f"{turn.role}\x1f{turn.content}{turn.reasoning}{turn.tool_calls}" for turn in row.messages)]
+    )
     return int.from_bytes(hashlib.blake2b(f"{seed}\x1e{content}".encode(), digest_size=8).digest(), "big")
 
 
