@@ -2,7 +2,7 @@
 
 In: the splits. Out: findings FT201–FT213. Test rows are read first, then validation, then training: a row that repeats
 one of another split is a leak into that split, and it is the one to drop; a row that repeats one of its own split is a
-duplicate of the first. Rows are hashed and not copied: 24 bytes each, 300 more while near duplicates are looked for.
+duplicate of the first. Rows are hashed and not copied: 24 bytes each, 700 while near duplicates are looked for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
