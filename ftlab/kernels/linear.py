@@ -119,8 +119,8 @@ class _Lora(torch.autograd.Function):
         ):
             if rank:
                 y.addmm_(p, b.t())
-        ctx.linears, ctx.masks, ctx.tables = linears, masks, tables
-        ctx.save_for_backward(x_TI, p_TR, a_RI, *b_each)
+        ctx.linears, ctx.tables = linears, tables
+        ctx.save_for_backward(x_TI, p_TR, a_RI, *b_each, *masks)  # masks too: recomputation drops only what is saved so
         if tables is None:
             return y_TO
         sources = y_TO.split(linears.stack.widths, 1)
@@ -131,8 +131,9 @@ class _Lora(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x_TI, p_TR, a_RI, *b_each = ctx.saved_tensors
+        x_TI, p_TR, a_RI, *others = ctx.saved_tensors
         linears: Linears = ctx.linears
+        b_each, masks = others[: len(linears.ranks)], others[len(linears.ranks) :]
         stack = linears.stack
         room = stack.room(x_TI) if ctx.tables is not None else None
         dy_TO = grads[0] if room is None else room.outputs
@@ -145,8 +146,8 @@ class _Lora(torch.autograd.Function):
             product_f32(dy.t(), p)
             for dy, p in zip(dy_TO.split(stack.widths, 1), p_TR.split(linears.ranks, 1), strict=True)
         ]
-        grad_a = _grad_a(x_TI, q_TR, linears.ranks, ctx.masks)
-        dx_TI = _input_gradient(linears, room, dy_TO, q_TR, a_RI, ctx.masks) if ctx.needs_input_grad[0] else None
+        grad_a = _grad_a(x_TI, q_TR, linears.ranks, masks)
+        dx_TI = _input_gradient(linears, room, dy_TO, q_TR, a_RI, masks) if ctx.needs_input_grad[0] else None
         return dx_TI, None, None, None, *linears.gradients(grad_a, grad_b)
 
 

@@ -31,7 +31,7 @@ def test_a_retry_reaches_log_metrics_alert_and_run_card(tmp_path: Path, caplog: 
             tmp_path,
             [log],
             loggers=[MetricsFile(tmp_path), run],
-            nll=lambda model, micro: _fails_above(20, micro, model),
+            nll=lambda model, micro: _fails_above(14, micro, model),
             micro_batch_tokens=64,
         )
     run.finish()
