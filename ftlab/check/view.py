@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 from ftlab.data.row import EncodedRow
 
 SHOWN_TOKENS = 400
-"""Tokens of a row that are shown; of a longer one the middle is left out."""
+"""Tokens of a row that are shown. Of a longer one the middles of its stretches are left out: where the mask begins and
+ends stays to be seen."""
 
 _STYLES = {True: "green", False: "bright_black"}
 _MARKS = {True: ("⟦", "⟧"), False: ("", "")}
@@ -85,7 +86,7 @@ def coloured_rows(
         rows: The rows to show, such as those that `telling_rows` picks.
         origins: Where each stands, as `file:line`.
         tokenizer: Made the ids.
-        shown_tokens: The most tokens shown of a row, at least 2.
+        shown_tokens: About how many tokens of a row are shown.
 
     Returns:
         One for each row, in order.
@@ -117,13 +118,16 @@ def _title(row: EncodedRow, origin: str) -> str:
 def _stretches(
     row: EncodedRow, tokenizer: PreTrainedTokenizerBase, named: set[int], shown_tokens: int
 ) -> Iterator[Stretch]:
-    tokens = list(zip(row.ids.tolist(), row.supervised.tolist(), strict=True))
-    head = len(tokens) if len(tokens) <= shown_tokens else (shown_tokens + 1) // 2
-    tail = max(head, len(tokens) - shown_tokens // 2)
-    yield from _joined(tokens[:head], tokenizer, named)
-    for supervised, group in groupby(tokens[head:tail], lambda token: token[1]):
-        yield Stretch(f"\n… {sum(1 for _ in group):,} tokens …\n", supervised, "gap")
-    yield from _joined(tokens[tail:], tokenizer, named)
+    tokens = zip(row.ids.tolist(), row.supervised.tolist(), strict=True)
+    runs = [list(run) for _, run in groupby(tokens, lambda token: token[1])]
+    room = len(row) if len(row) <= shown_tokens else max(2, shown_tokens // len(runs))
+    for run in runs:
+        head = len(run) if len(run) <= room else (room + 1) // 2
+        tail = max(head, len(run) - room // 2)
+        yield from _joined(run[:head], tokenizer, named)
+        if tail > head:
+            yield Stretch(f"\n… {tail - head:,} tokens …\n", run[0][1], "gap")
+        yield from _joined(run[tail:], tokenizer, named)
 
 
 def _joined(tokens: list[tuple[int, bool]], tokenizer: PreTrainedTokenizerBase, named: set[int]) -> Iterator[Stretch]:
