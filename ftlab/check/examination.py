@@ -76,6 +76,7 @@ class Examination:
         near: bool,
         near_threshold: float,
         schema: Mapping[str, Any] | None,
+        content_rows: int | None = None,
     ) -> None:
         """Runs the analysers of rows.
 
@@ -85,11 +86,15 @@ class Examination:
             near: Whether near duplicates are looked for.
             near_threshold: How alike those are.
             schema: What JSON answers must fit.
+            content_rows: The most rows whose content is looked at, evenly spread; None looks at all.
         """
         for finding in find_order(chain(*splits.values()), train_on=train_on):
             self.take([finding], unusable=finding.code in UNTRAINABLE)
         usable = {name: self.usable(rows) for name, rows in splits.items()}
-        self.take(find_content(chain(*usable.values()), schema=schema))
+        total = sum(map(len, usable.values()))
+        step = 1 if content_rows is None else max(1, -(-total // content_rows))
+        looked_at = (Chosen(rows, range(0, len(rows), step)) if step > 1 else rows for rows in usable.values())
+        self.take(find_content(chain(*looked_at), schema=schema))
         self.take(find_duplicates(usable, near=near, threshold=near_threshold))
 
     def left_out(self) -> "Counter[str]":

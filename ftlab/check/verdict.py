@@ -5,8 +5,9 @@ In: findings and the `check` keys of the config. Out: groups by code, the verdic
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ftlab.check.codes import CODES
 from ftlab.check.finding import Finding
@@ -93,6 +94,17 @@ class Tally:
             self._rows.setdefault(finding.code, set()).add(finding.row_id)
             if unusable:
                 self.unusable.setdefault(finding.row_id, finding)
+
+    def saved(self) -> dict[str, Any]:
+        """Returns counts and first findings as plain data, for `restore`."""
+        findings = {code: [asdict(finding) for finding in first] for code, first in self.findings.items()}
+        return {"counts": dict(self.counts), "findings": findings}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Adds what `saved` returned for the same rows; whose rows were all usable."""
+        for code, first in saved["findings"].items():
+            self.findings.setdefault(code, []).extend(Finding(**finding) for finding in first)
+        self.counts.update(saved["counts"])
 
     def groups(self) -> tuple[FindingGroup, ...]:
         """Returns the findings by code: errors first, then warnings, notes and what is silenced."""

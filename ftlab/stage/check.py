@@ -74,7 +74,7 @@ def check(cfg: DictConfig) -> Checked:
     tokenizer, limit, notes = _tokenizer(cfg)
     faults = Faults()
     splits = read_rows(cfg, faults)
-    look(cfg, done, splits, faults, near=cfg.check.near_duplicates is not False)
+    look(cfg, done, splits, faults)
     encoded = _encoded(cfg, done, splits, tokenizer)
     tokens, view = (None, ((), ())) if encoded is None else _measure(cfg, done, splits, encoded, tokenizer, limit)
     written = write(cfg, done, originals)

@@ -4,26 +4,36 @@ In: the configuration, the rows, what reader and encoder found. Out: an `Examina
 warnings are summed up in a line. Rows that only a silenced error hits are left out, and counted.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
 from transformers import PreTrainedTokenizerBase
 
+import ftlab.check
 from ftlab.check.codes import CODES
 from ftlab.check.examination import Examination, of_ids
 from ftlab.check.masks import check_masks
 from ftlab.check.structure import read_schema
 from ftlab.check.verdict import Rules, Tally, check_rules
+from ftlab.data import cache
 from ftlab.data.faults import Faults
 from ftlab.data.row import EncodedRow, Row
 from ftlab.data.source import Splits
 from ftlab.problem import InputError, Problem, raise_all
-from ftlab.stage.encode import Encoded, encode
+from ftlab.stage.encode import Encoded, cache_folder, encode
 
-NEAR_ROWS = 20_000
-"""Rows of a run among which near duplicates are looked for; more would keep it waiting."""
+SMALL_ROWS = 20_000
+"""Rows of a run of which everything is looked at. Of more, the content of as many is, and near duplicates aren't looked
+for, unless `check.near_duplicates=true`: a run isn't kept waiting for what `task=check` is there for."""
+
+_FINDINGS_FILE = "findings.json"
 
 
 def begin(cfg: DictConfig) -> Examination:
@@ -43,34 +53,71 @@ def begin(cfg: DictConfig) -> Examination:
     return Examination(Tally(Rules(cfg.check.strict, frozenset(silence), frozenset(errors))))
 
 
-def look(cfg: DictConfig, done: Examination, splits: Splits, faults: Faults, *, near: bool) -> None:
-    """Takes what the reader found, and looks at the rows.
+def look(cfg: DictConfig, done: Examination, splits: Splits, faults: Faults) -> None:
+    """Takes what the reader found, and looks at all rows.
 
     Args:
         cfg: The composed configuration.
         done: Takes all findings.
         splits: The rows.
         faults: What the reader found.
-        near: Whether near duplicates are looked for.
 
     Raises:
         InputError: A file isn't there, or `data.schema` can't be read.
     """
-    schema = None if cfg.data.schema is None else read_schema(cfg.data.schema)
     done.take_faults(faults, unread=True)
-    done.look(
-        by_name(splits),
-        train_on=cfg.data.train_on,
-        near=near,
-        near_threshold=cfg.check.near_threshold,
-        schema=schema,
-    )
+    done.look(by_name(splits), near=cfg.check.near_duplicates is not False, **_settings(cfg))
+
+
+def look_once(cfg: DictConfig, done: Examination, splits: Splits, faults: Faults) -> None:
+    """Takes what the reader found, and looks at the rows as a run does: at most once at the same ones.
+
+    Args:
+        cfg: The composed configuration.
+        done: Takes all findings.
+        splits: The rows.
+        faults: What the reader found.
+
+    Raises:
+        InputError: A file isn't there, or `data.schema` can't be read.
+    """
+    done.take_faults(faults, unread=True)
+    settings = {"near": wants_near(cfg, splits), "content_rows": SMALL_ROWS, **_settings(cfg)}
+    kept = splits.key if not done.tally.unusable else None
+    key = kept and cache.key(kind="check", rows=kept, code=_code(), **settings)
+    looked = Examination(Tally(done.tally.rules))
+
+    def build(folder: Path) -> bool:
+        looked.look(by_name(splits), **settings)
+        (folder / _FINDINGS_FILE).write_text(json.dumps(looked.tally.saved()), encoding="utf-8")
+        return not looked.tally.unusable
+
+    entry = cache.Cache(cache_folder(cfg)).entry(key, build)
+    done.tally.restore(json.loads((entry.folder / _FINDINGS_FILE).read_text(encoding="utf-8")))
+    done.tally.unusable |= looked.tally.unusable
+
+
+def _settings(cfg: DictConfig) -> dict[str, Any]:
+    return {
+        "train_on": cfg.data.train_on,
+        "near_threshold": cfg.check.near_threshold,
+        "schema": None if cfg.data.schema is None else read_schema(cfg.data.schema),
+    }
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Names this version of the checks: another one doesn't take over what they found."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(ftlab.check.__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def wants_near(cfg: DictConfig, splits: Splits) -> bool:
     """Returns whether a training run looks for near duplicates."""
     asked = cfg.check.near_duplicates
-    return _count(splits) <= NEAR_ROWS if asked == "auto" else bool(asked)
+    return _count(splits) <= SMALL_ROWS if asked == "auto" else bool(asked)
 
 
 def by_name(splits: Splits) -> dict[str, Sequence[Row]]:
@@ -131,7 +178,7 @@ def take_masks(
 
 def encode_checked(
     cfg: DictConfig, done: Examination, splits: Splits, tokenizer: PreTrainedTokenizerBase, limit: int | None
-) -> Encoded:
+) -> Encoded | None:
     """Encodes the rows that can be trained on, and proves their masks.
 
     Args:
@@ -142,21 +189,31 @@ def encode_checked(
         limit: The longest row allowed, in tokens; None allows all.
 
     Returns:
-        The encoded rows; with errors in `done` they are of no use.
+        The encoded rows; with errors in `done` they are of no use. None where errors leave none to train on.
 
     Raises:
         InputError: The template fits no row, or no row is left to train on.
     """
-    faults = Faults()
-    encoded = encode(cfg, tokenizer, usable(done, splits), limit, faults)
+    faults, kept = Faults(), usable(done, splits)
+    if not len(kept.train):
+        _refuse_nothing(done, splits)
+        return None
+    encoded = encode(cfg, tokenizer, kept, limit, faults)
     done.take_faults(faults)
     before = len(done.tally.unusable)
-    take_masks(cfg, done, splits, encoded, tokenizer, limit)
+
+    def prove(_: Path) -> bool:
+        take_masks(cfg, done, splits, encoded, tokenizer, limit)
+        return len(done.tally.unusable) == before
+
+    ends = {"stop_ids": encoded.stop_ids, "pad_id": tokenizer.pad_token_id, "train_on": cfg.data.train_on}
+    key = cache.key(kind="masks", encoded=encoded.sha256, model=cfg.model.path, code=_code(), **ends)
+    cache.Cache(cache_folder(cfg)).entry(None if done.tally.unusable else key, prove)
     if len(done.tally.unusable) > before:
         encoded = encode(cfg, tokenizer, usable(done, splits), limit, Faults())
-    if not len(encoded.train) and done.tally.outcome() != "errors":
-        what = f"must hold a row that can be trained on, but of {_count(splits) + done.unread:,} none is left."
-        raise InputError([Problem("data.path", what, "Silence fewer codes in check.silence, or mend the rows.")])
+    if not len(encoded.train):
+        _refuse_nothing(done, splits)
+        return None
     return encoded
 
 
@@ -176,8 +233,20 @@ def notes(cfg: DictConfig, done: Examination, splits: Splits) -> Iterator[str]:
     warnings = {code: count for code, count in tally.counts.items() if tally.rules.gravity(code) == "warning"}
     said = f"warnings: {_listed(warnings)} (task=check shows them)" if warnings else "no warnings"
     yield f"Checked {_count(splits) + done.unread:,} rows: {used}, {said}."
-    if cfg.check.near_duplicates == "auto" and not wants_near(cfg, splits):
-        yield f"Near duplicates were not looked for among more than {NEAR_ROWS:,} rows: task=check does so."
+    if _count(splits) > SMALL_ROWS:
+        near = "" if wants_near(cfg, splits) else ", and near duplicates weren't looked for"
+        yield f"The content of {SMALL_ROWS:,} of these rows was looked at{near}: task=check looks at all."
+
+
+def _refuse_nothing(done: Examination, splits: Splits) -> None:
+    """Says that silenced faults have left nothing to train on; where there are errors, those say it.
+
+    Raises:
+        InputError: There is no error.
+    """
+    if done.tally.outcome() != "errors":
+        what = f"must hold a row that can be trained on, but of {_count(splits) + done.unread:,} none is left."
+        raise InputError([Problem("data.path", what, "Silence fewer codes in check.silence, or mend the rows.")])
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -230,7 +230,7 @@ def load_model_config(cfg: DictConfig) -> PretrainedConfig:
 def _examined_rows(cfg: DictConfig, done: Examination) -> Splits:
     faults = Faults()
     rows = read_rows(cfg, faults)
-    guard.look(cfg, done, rows, faults, near=guard.wants_near(cfg, rows))
+    guard.look_once(cfg, done, rows, faults)
     return rows
 
 
