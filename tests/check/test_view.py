@@ -66,7 +66,7 @@ def test_middle_of_a_long_row_is_left_out_with_its_count() -> None:
     counts = [int(text.strip("\n… tokens").replace(",", "")) for text, _ in gaps]
     assert [supervised for _, supervised in gaps] == [False, True]
     assert sum(counts) == tokens - 15, "7 of the question, 7 of the answer, and the line break behind"
-    assert "assistant↵\n⟦" in cut.text().plain
+    assert "nt↵\n⟦yes" in cut.text().plain
     assert "<|im_end|>⟧" in cut.text().plain
     short = shown("no", "yes")
     assert not [stretch for stretch in short.stretches if stretch.kind == "gap"]
