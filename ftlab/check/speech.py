@@ -157,8 +157,7 @@ def _leaked(front: str, said: str, header: str) -> str:
 
 
 def _says(said: str, turn: Message) -> bool:
-    pieces = _pieces(turn)
-    return said.strip() == pieces[0] or all(piece in said for piece in pieces)
+    return all(piece in said for piece in _pieces(turn))
 
 
 def _pieces(turn: Message) -> list[str]:

@@ -13,7 +13,9 @@ from ftlab.check.masks import check_masks
 from ftlab.data.chat import Encoder
 from ftlab.data.render import TrainOn
 from ftlab.data.row import EncodedRow, Message, Row
+from ftlab.problem import InputError
 from tests.data.chat_templates import byte_level, sentence_piece, stop_ids
+from tests.reference import real_templates
 
 NAMES = ("llama3", "chatml", "thinking", "mistral", "gemma", "phi", "default")
 ROWS = [
@@ -177,6 +179,26 @@ def test_broken_mask_is_caught_and_its_row_named(
         assert {finding.code for finding in found} & codes, f"{mutate.__name__} of row {number} isn't seen"
         assert {(finding.where, finding.row_id) for finding in found} == {(row.origin, row.id)}
         assert all(CODES[finding.code].severity == "error" for finding in found)
+
+
+def preflight(name: str, row: Row, encoded: EncodedRow) -> list[Finding]:
+    known, stops = real_templates.tokenizer(name), real_templates.stop_ids(name)
+    return check_masks([encoded], [row], tokenizer=known, stop_ids=stops, pad_id=PAD_ID, train_on="answer")
+
+
+@pytest.mark.parametrize("name", sorted(real_templates.MODELS))
+def test_broken_mask_is_caught_on_real_templates(name: str) -> None:
+    encoder = Encoder(real_templates.tokenizer(name), stop_ids=real_templates.stop_ids(name))
+    thoughts = Message("assistant", "The answer is yes.", reasoning="Let me see.")
+    rows = [ROWS[0], ROWS[2], replace(ROWS[0], messages=(*ROWS[2].messages[:3], thoughts))]
+    for row in rows:
+        try:
+            encoded = encoder.encode(row)
+        except InputError:
+            continue  # what each template can't do is tests/data/test_real_templates's
+        assert preflight(name, row, encoded) == []
+        for mutate in [mutate for mutate, _ in MUTATIONS if mutate is not begins_twice]:  # its token is <s>
+            assert preflight(name, row, mutate(encoded)), f"{mutate.__name__} isn't seen"
 
 
 def test_stop_token_that_is_no_stop_of_the_model_is_caught() -> None:
