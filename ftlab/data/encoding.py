@@ -108,8 +108,8 @@ def prepare_splits(
 
     entry = Cache(cache).entry(key, build)
     content = json.loads((entry.folder / _OUTCOME_FILE).read_text())
-    stored = [StoredEncodedRows(entry.folder / f"{name}.arrow", keep=entry) for name in SPLITS]
-    return EncodedSplits(*stored, Outcome(content["sha256"], Counter(content["counts"])))
+    stored = {name: StoredEncodedRows(entry.folder / f"{name}.arrow", keep=entry) for name in SPLITS}
+    return EncodedSplits(**stored, outcome=Outcome(content["sha256"], Counter(content["counts"])))
 
 
 def fingerprint(tokenizer: Any) -> str | None:
@@ -206,5 +206,5 @@ def _encode_in_worker(rows: Sequence[Row]) -> _Result:
 
 def _processes(rows: int) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    room = psutil.virtual_memory().available // _PROCESS_BYTES
+    room = int(psutil.virtual_memory().available) // _PROCESS_BYTES
     return max(1, min(cores, rows // ROWS_FOR_A_PROCESS, room))

@@ -92,9 +92,20 @@ class SourceRows:
 class Counted(Protocol):
     """What the account needs to know of encoded rows."""
 
-    lengths: NDArray[np.int64]
-    targets_counts: NDArray[np.int64]
-    row_ids: NDArray[np.int64]
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row."""
+        ...
+
+    @property
+    def targets_counts(self) -> NDArray[np.int64]:
+        """Tokens of each row that carry loss."""
+        ...
+
+    @property
+    def row_ids(self) -> NDArray[np.int64]:
+        """The number of each row, ascending."""
+        ...
 
 
 def read_mix(

@@ -19,7 +19,9 @@ from ftlab.data.row import IGNORED, EncodedRow, Layout, MicroBatch
 def plan_micro_batches(lengths: Sequence[int], budget: int, layout: Layout) -> list[list[int]]:
     """Chooses which rows share a micro-batch, so that few micro-batches are needed and none is over the budget.
 
-    A row that is longer than the budget gets a micro-batch of its own. Equal input gives equal output.
+    Where packed rows leave room in them (a step of few rows does: 16 of instruction length fill three quarters of
+    4,096 tokens), the micro-batches are made about equally large: no pass is needed less or more, and the largest one
+    needs less memory. A row that is longer than the budget gets a micro-batch of its own. Equal input gives equal output.
 
     Args:
         lengths: Tokens of each row.
@@ -35,9 +37,11 @@ def plan_micro_batches(lengths: Sequence[int], budget: int, layout: Layout) -> l
     if budget < 1:
         raise ValueError(f"`budget` must be at least 1 token, but is {budget}.")
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    plan = (
-        _best_fit(longest_first, lengths, budget) if layout == "packed" else _by_length(longest_first, lengths, budget)
-    )
+    if layout == "padded":
+        plan = _by_length(longest_first, lengths, budget)
+    else:
+        plan = _best_fit(longest_first, lengths, budget)
+        plan = _levelled(plan, longest_first, lengths, budget) or plan
     return [sorted(indices) for indices in plan]
 
 
@@ -117,6 +121,21 @@ def _best_fit(longest_first: Sequence[int], lengths: Sequence[int], budget: int)
             if left not in bins_of_size:
                 insort(sizes, left)
             heappush(bins_of_size.setdefault(left, []), number)
+    return bins
+
+
+def _levelled(
+    plan: list[list[int]], longest_first: Sequence[int], lengths: Sequence[int], budget: int
+) -> list[list[int]] | None:
+    """As many bins, each row where the fewest tokens are, longest first; None where that doesn't fit the budget."""
+    loads = [(0, number) for number in range(len(plan))]
+    bins: list[list[int]] = [[] for _ in plan]
+    for index in longest_first:
+        load, number = heappop(loads)
+        if load and load + lengths[index] > budget:
+            return None
+        bins[number].append(index)
+        heappush(loads, (load + lengths[index], number))
     return bins
 
 

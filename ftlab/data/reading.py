@@ -169,9 +169,9 @@ class _Reader:
                 yield replace(row, source=source.name) if self._names_sources else row
                 written += 1
             unread |= dict.fromkeys(rows_of.unread)
-            kept = {name: getattr(source, name) for name in ("name", "role", "weight", "share", "is_held_out")}
-            edges = {"start": start, "end": written, "first_id": first_id, "end_id": self._ids.next}
-            self.reading.sources.append(SourceRows(**kept, **edges))
+            edges = (start, written, first_id, self._ids.next)
+            how = (source.weight, source.share, source.is_held_out)
+            self.reading.sources.append(SourceRows(source.name, source.role, *edges, *how))
         self._say(unread)
 
     def _of_place(self, place: Place, rows_of: RowReader) -> Iterator[Row]:

@@ -189,7 +189,7 @@ def _dealt(rows: StoredRows, sources: Sequence[SourceRows], shares: Mapping[str,
     of_mixed = np.concatenate(mixed)
     is_leak = np.isin(digests[of_mixed], digests[np.concatenate([held["validation"], held["test"]])])
     train = np.sort(np.concatenate([held["train"], of_mixed[~is_leak]]))
-    splits = Splits(*(rows.choose(places) for places in (train, held["validation"], held["test"])), sources=sources)
+    splits = Splits(rows.choose(train), rows.choose(held["validation"]), rows.choose(held["test"]), sources=sources)
     if is_leak.any():
         splits.notes.append(f"{int(is_leak.sum())} rows of mixed sources equal held-out rows and are left out.")
     return splits

@@ -27,7 +27,7 @@ def main(path: str, model: str, processes: int) -> None:
         os.environ.update(HF_DATASETS_CACHE=folder, HF_HUB_OFFLINE="1", TRL_EXPERIMENTAL_SILENCE="1")
         from datasets import load_dataset
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from trl import SFTConfig, SFTTrainer
+        from trl import SFTConfig, SFTTrainer  # type: ignore[import-not-found]
 
         tokenizer = AutoTokenizer.from_pretrained(model)
         tokenizer.chat_template = TEMPLATE
