@@ -41,8 +41,11 @@ SHARED_PART = 0.1
 _SAMPLE_ROWS = 10_000
 _MIN_SHARED_ROWS = 20
 _BATCH_ROWS = 2_000
-_MAX_BUCKET_ROWS = 256
-"""Rows of one bucket that later rows are compared with: bounds the time where ten thousand rows are alike."""
+_MAX_BUCKET_ROWS = 64
+_MAX_COMPARED = 8
+"""Rows of one bucket, and rows in all, that a row is compared with: bounds the time where rows share a template."""
+_ESTIMATE_SLACK = 0.12
+"""How far the signatures' estimate may stay below the threshold: more than three standard deviations."""
 
 _NUMBER = re.compile(r"\d+")
 _PRIME = np.uint64(0x100000001B3)
@@ -106,11 +109,12 @@ def _first_alike(
     shared: frozenset[int],
     threshold: float,
 ) -> Pair | None:
-    """The first candidate that is alike in truth; the signatures spare the look at those that can't be."""
+    """The likeliest candidate that is alike in truth; the signatures spare the look at those that can't be."""
     if not len(candidates):
         return None
     estimates = (prints[candidates] == prints[index]).mean(axis=1)
-    likely = candidates[estimates >= threshold - 0.15]
+    order = np.argsort(-estimates, kind="stable")[:_MAX_COMPARED]
+    likely = candidates[order][estimates[order] >= threshold - _ESTIMATE_SLACK]
     if not len(likely):
         return None
     mine = _Shingles.of(row_at(int(positions[index])), shared)
@@ -123,25 +127,26 @@ def _first_alike(
 
 @dataclass(frozen=True, slots=True)
 class _Shingles:
-    """What of a row is compared: the hashed shingles of its parts, and its numbers."""
+    """What of a row is compared: the hashed shingles of its parts."""
 
     prompt: Hashes
     answer: Hashes
-    numbers: tuple[str, ...]
 
     @classmethod
     def of(cls, row: Row, shared: frozenset[int]) -> "_Shingles":
-        whole = f"{prompt_of(row)}\n{answer_of(row)}"
         prompt, answer = _compared(row, shared)
-        return cls(np.unique(shingles(prompt)), np.unique(shingles(answer)), tuple(sorted(_NUMBER.findall(whole))))
+        return cls(np.unique(shingles(prompt)), np.unique(shingles(answer)))
 
     def alike(self, other: "_Shingles", threshold: float) -> float | None:
         """The Jaccard index of the whole rows; None where they are not near duplicates."""
-        if self.numbers != other.numbers:
-            return None
         whole = _jaccard(np.union1d(self.prompt, self.answer), np.union1d(other.prompt, other.answer))
         parts = min(_jaccard(self.prompt, other.prompt), _jaccard(self.answer, other.answer))
         return whole if whole >= threshold and parts >= threshold - PART_SLACK else None
+
+
+def _numbers(row: Row) -> int:
+    """A hash of all numbers of a row, whatever their order."""
+    return digest(" ".join(sorted(_NUMBER.findall(f"{prompt_of(row)}\n{answer_of(row)}"))))
 
 
 def _jaccard(left: Hashes, right: Hashes) -> float:
@@ -201,22 +206,28 @@ def _bands(threshold: float) -> tuple[int, int]:
 def _signatures(
     rows: Callable[[], Iterable[tuple[int, Row]]], shared: frozenset[int], bands: int, size: int
 ) -> tuple[npt.NDArray[np.int64], Hashes, npt.NDArray[np.uint8]]:
-    """Positions [N], a key a band [N, bands] and the lowest byte of each value of the signature [N, 128]."""
+    """Positions [N], a key a band [N, bands] and the lowest byte of each value of the signature [N, 128].
+
+    The row's numbers go into the keys, so that only rows with the same numbers are ever compared.
+    """
     positions: list[int] = []
     keys: list[Hashes] = []
     prints: list[npt.NDArray[np.uint8]] = []
     batch: list[Hashes] = []
+    numbers: list[int] = []
 
     def flush() -> None:
         offsets = np.cumsum([0, *map(len, batch)]).astype(np.uint64)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(np.concatenate(batch), offsets, SIGNATURE, 1)
         values = np.array(matrix.to_rows(), dtype=np.uint64)
         prints.append(values.astype(np.uint8))
-        key = np.broadcast_to(np.arange(bands, dtype=np.uint64), (len(batch), bands)).copy()
+        seeds: Hashes = np.add.outer(np.array(numbers, dtype=np.uint64), np.arange(bands, dtype=np.uint64))
+        key = _mixed(seeds)
         for place in range(size):
             key = _mixed(key * _PRIME + values[:, place : bands * size : size])
         keys.append(key)
         batch.clear()
+        numbers.clear()
 
     for position, row in rows():
         hashes = shingles(" ".join(_compared(row, shared)))
@@ -224,6 +235,7 @@ def _signatures(
             continue
         positions.append(position)
         batch.append(hashes)
+        numbers.append(_numbers(row))
         if len(batch) == _BATCH_ROWS:
             flush()
     if batch:

@@ -3,7 +3,7 @@
     python -m scripts.benchmarks.check --out docs/benchmarks/check.json
     uv run --with datasketch python -m scripts.benchmarks.check --compare --out docs/benchmarks/check.json
 
-The rows are sentences of random words, an eighth of them Chinese; 2 % are exact copies, 2 % copies with one word changed.
+The rows are sentences of random words, an eighth of them Chinese; 2 % are exact copies, 2 % copies with a word added.
 So the script also counts how many of the copies planted were found, and how many findings name another row.
 `--compare` measures the signatures of two libraries on the same shingles in this run.
 """
@@ -130,7 +130,7 @@ def compare(rows: list[Row]) -> dict[str, Any]:
     Returns:
         Rows a second of each, and the ratio.
     """
-    from datasketch import MinHash
+    from datasketch import MinHash  # type: ignore[import-not-found]
     from rensa import RMinHash
 
     sets = [shingles_of(row) for row in rows]
