@@ -21,6 +21,7 @@ from ftlab.data.files import DataFile
 from ftlab.data.reader import LOOKED_AT, recognise
 from ftlab.data.records import Record, read_records
 from ftlab.data.row import Message, Row
+from ftlab.data.values import NO_TEXT
 from ftlab.problem import InputError, Problem
 
 Mend = Callable[[Row, str], Row]
@@ -111,11 +112,15 @@ def _write_file(
         if dropped := plan.drops.get(row_id):
             _log(changes, record.origin, "dropped", dropped)
             continue
-        mends = plan.mends.get(row_id, [])
-        fields, done = _mended(record, columns, mends, mend)
+        try:
+            fields, done = _mended(record, columns, plan.mends.get(row_id, []), mend)
+            line = _line(fields)
+        except (ValueError, RecursionError):
+            _log(changes, record.origin, "dropped", Finding(NO_TEXT, record.origin, "can't be written as JSON."))
+            continue
         for finding in done:
             _log(changes, record.origin, "changed", finding)
-        clean.write(f"{_line(fields)}\n")
+        clean.write(f"{line}\n")
     _log_faults(faults, told, changes)
 
 
@@ -133,8 +138,8 @@ def _log(changes: IO[str], origin: str, action: str, finding: Finding) -> None:
 
 def _line(value: Any) -> str:
     """JSON of one line; where a text holds half a character, that is escaped."""
-    line = json.dumps(value, ensure_ascii=False)
-    return line if _is_text(line) else json.dumps(value)
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return line if _is_text(line) else json.dumps(value, allow_nan=False)
 
 
 def _is_text(line: str) -> bool:

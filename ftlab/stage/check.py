@@ -202,6 +202,8 @@ def _report(
 
 def _looks(cfg: DictConfig) -> list[Guess]:
     """What the rows of each file were read as."""
+    if cfg.data.hub_id is not None:
+        return [Guess(cfg.data.format, ())]
     found = [look_of(cfg, file) for key in file_keys(cfg) for file in files(cfg, key)]
     return found or [recognise([], cfg.data.format, plain(cfg.data.columns))]
 

@@ -42,6 +42,9 @@ def find_originals(cfg: DictConfig) -> list[Original]:
         for key, target in targets.items()
         for file in files(cfg, key)
     ]
+    if (folder := Path(cfg.data.path).expanduser()).is_dir() and folder.resolve() == path.absolute().parent.resolve():
+        what = f"must not lie in the folder that is read, but '{path}' does: it would be read the next time."
+        raise InputError([Problem("check.write", what, "Choose another folder.")])
     looks = {look_of(cfg, original.file).columns: original.file.shown for original in originals}
     if len(looks) > 1:
         what = f"needs rows of one format with the same names, but these differ: {', '.join(looks.values())}."
