@@ -1,0 +1,48 @@
+"""The preflight of masks in a run: an encoder that is broken stops it, and the message names the rows and says why."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ftlab.data.chat import Encoder
+from ftlab.data.row import SpannedRow
+from ftlab.problem import InputError
+from ftlab.stage.prepare import prepare
+from tests.config.composition import composed
+
+
+def _refused(folder: Path) -> str:
+    rows = folder / "mine.jsonl"
+    records = [{"instruction": f"Name fee {number}.", "output": f"{number} euros."} for number in range(12)]
+    rows.write_text("".join(json.dumps(record) + "\n" for record in records))
+    settings = [f"data.path={rows}", f"output_dir={folder / 'run'}", "trainer=cpu", "offline=true", "data.cache=null"]
+    with pytest.raises(InputError) as caught:
+        prepare(composed(*settings))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("moved", "code", "why"),
+    [
+        ((0, -1), "FT502", "no stop token carries loss"),
+        ((-1, 0), "FT504", "carries loss, but is the end of the prompt"),
+        ((1, 0), "FT505", "the loss begins behind"),
+    ],
+    ids=["stop left out", "prompt leaked", "beginning cut"],
+)
+def test_broken_encoder_stops_the_run(
+    moved: tuple[int, int], code: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = Encoder._encoded
+
+    def broken(self: Encoder, *arguments: object) -> SpannedRow:
+        row = encoded(self, *arguments)  # type: ignore[arg-type]
+        ((start, end),) = row.spans
+        return SpannedRow(row.id, row.ids, ((start + moved[0], end + moved[1]),))
+
+    monkeypatch.setattr(Encoder, "_encoded", broken)
+    said = _refused(tmp_path)
+    assert "mine.jsonl:1: " in said
+    assert why in said
+    assert f"[{code}]" in said
