@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ftlab.memory.job import Adapter, Fused, Job, Optimizer
-from ftlab.memory.plan import Plan
+from ftlab.memory.plan import Plan, make_plan
 from ftlab.memory.policy import choose, time_share
 from ftlab.memory.shape import Shape
 
@@ -73,7 +73,7 @@ def _candidates(plan: Plan, models: Mapping[str, Shape]) -> Iterator[tuple[str, 
         slower = max(0.0, time_share(changed) / now - 1)
         yield override, f"{slower:.0%} more time a step, the same results", slower, changed
     for override, cost, severity, other in _jobs(job):
-        yield override, cost, severity, _again(plan, other)
+        yield override, cost, severity, _same_load(plan, other)
     if load.longest_row > _SHORTEST:
         shorter = load.longest_row // 2
         halved = _again(plan, job, longest_row=shorter, step_tokens=max(shorter, load.step_tokens // 2))
@@ -126,6 +126,11 @@ def with_shape(job: Job, shape: Shape) -> Job:
         adapter = replace(adapter, ranks={n: r for n, r in ranks.items() if r}, layers=shape.layers)
     layers = shape.layers if job.method == "full" else min(job.trained_layers, shape.layers)
     return replace(job, shape=shape, adapter=adapter, trained_layers=layers)
+
+
+def _same_load(plan: Plan, job: Job) -> Plan:
+    """Plans another job at the same budget and recomputation: what the job itself saves."""
+    return make_plan(job, plan.load, plan.device_bytes)
 
 
 def _again(plan: Plan, job: Job, **changed: Any) -> Plan:

@@ -4,15 +4,15 @@ Peaks do not come together: the head's logits are gone when backward passes the 
 them has count as far as they stand out, and all terms of a plan add up to its peak.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ftlab.memory import terms
-from ftlab.memory.activations import activation_bytes
+from ftlab.memory.activations import activation_bytes, layer_bytes
 from ftlab.memory.flops import Flops, flops_of
 from ftlab.memory.job import Job
 from ftlab.memory.level import Level
 
-CONTEXT_BYTES = 560 * terms.MIB
+CONTEXT_BYTES = 770 * terms.MIB
 """What a CUDA process takes outside of PyTorch's allocator: context, kernels, libraries (H100, see the benchmark)."""
 LIBRARY_BYTES = 40 * terms.MIB
 """cuBLAS's room, inside the allocator."""
@@ -116,6 +116,19 @@ class Plan:
         return self.load.level.text(self.job.shape.layers)
 
 
+def _through(job: Job, tokens: int, level: Level) -> float:
+    """What backward holds beside all that forward kept, at its fullest.
+
+    It passes the last layers first. When it comes to those that are run again as a whole, the others' share is free.
+    """
+    shape = job.shape
+    if not 0 < level.layers < shape.layers:
+        return terms.backward_bytes(job, tokens, level)
+    rest = replace(level, layers=0)
+    freed = (shape.layers - level.layers) * tokens * layer_bytes(job, rest)
+    return max(terms.backward_bytes(job, tokens, rest), terms.backward_bytes(job, tokens, level) - freed)
+
+
 def make_plan(job: Job, load: Load, device_bytes: int | None, *, supervised_share: float = 1.0) -> Plan:
     """Adds everything up.
 
@@ -129,7 +142,7 @@ def make_plan(job: Job, load: Load, device_bytes: int | None, *, supervised_shar
     supervised = max(1, int(tokens * supervised_share))
     kept = activation_bytes(job, tokens, load.level)
     head = terms.head_bytes(job, tokens, supervised)
-    through = terms.backward_bytes(job, tokens, load.level)
+    through = _through(job, tokens, load.level)
     gradients = terms.gradient_bytes(job)
     if tokens >= load.step_tokens:  # one forward pass a step: gradients come as activations go
         gradients = max(0.0, gradients - kept - max(head, through))

@@ -1,10 +1,15 @@
 """The bytes of a run beside its activations, one function a term."""
 
+import math
+
 from ftlab.memory.activations import F32, layer_bytes
 from ftlab.memory.job import Job
 from ftlab.memory.level import Level
 
 MIB = 2**20
+
+PAGE_BYTES = 2 * MIB
+"""Each paged state takes whole pages."""
 
 FROZEN_CHUNK_ELEMENTS = 2**27
 """Logits that exist at once where the head is frozen (`ftlab.kernels.loss`)."""
@@ -73,7 +78,10 @@ def optimizer_bytes(job: Job, *, paged: bool) -> float:
         small = numel < optimizer.least_numel
         each = (F32 if small else optimizer.moment_bytes) or job.trained_bytes
         pages = optimizer.paged and job.device == "cuda" and numel >= max(100_000, optimizer.least_numel)
-        total += numel * count * optimizer.moments * each if pages == paged else 0
+        if pages != paged:
+            continue
+        size = math.ceil(numel * each / PAGE_BYTES) * PAGE_BYTES if pages else numel * each
+        total += count * optimizer.moments * size
     return total
 
 

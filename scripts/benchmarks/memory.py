@@ -5,6 +5,7 @@ Writes planned and measured peaks as JSON, after each configuration anew. While 
 its libraries and waits for its turn before it touches the device.
 
 usage: python -m scripts.benchmarks.memory --out FOLDER [--only qlora] [--seconds 500] [--toy]
+       python -m scripts.benchmarks.memory --out docs/benchmarks --plan-again
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 STEPS = 2
 """The optimizer's states come with the first update, so the second step is the fullest."""
 ROW_TOKENS = 2048
+FILE = "memory-h100.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,26 +122,35 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of the overrides")
     parser.add_argument("--seconds", type=float, default=1e9, help="no configuration starts after this time")
     parser.add_argument("--toy", action="store_true", help="small shapes, to try the script on a CPU")
+    parser.add_argument("--plan-again", action="store_true", help="hold today's formulas to what was measured; plot it")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.plan_again:
+        _plan_again(options.out)
+        return
     if options.case:
         _wait_and_measure(Case(**json.loads(options.case)))
         return
-    cases = [case for case in (TOYS if options.toy else CASES) if options.only in case.overrides]
+    cases = [
+        case
+        for case in (TOYS if options.toy else CASES)
+        if (not options.only or options.only in f"{case.overrides} {case.recompute}")
+    ]
     begin, results = time.monotonic(), []
     waiting = [_start(case) for case in cases[:2]]
     for number, case in enumerate(cases):
         child = waiting.pop(0)
         if time.monotonic() - begin > options.seconds:
-            child.kill()
-            continue
+            for late in (child, *waiting):
+                late.kill()
+            break
         if number + 2 < len(cases):
             waiting.append(_start(cases[number + 2]))
         result = _finish(child)
         results.append(asdict(case) | result)
         print(_line(results[-1]), flush=True)
         options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "memory.json").write_text(json.dumps(results, indent=1) + "\n")
+        (options.out / FILE).write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _start(case: Case) -> "subprocess.Popen[str]":
@@ -220,7 +231,7 @@ def measure(case: Case, device: Any) -> dict[str, Any]:
         return found | {"out_of_memory": str(error).splitlines()[0]}
 
 
-def _plan(case: Case, device: str, there: int) -> tuple[Any, Any]:
+def _plan(case: Case, device: str, there: int, step_tokens: int | None = None) -> tuple[Any, Any]:
     from hydra import compose, initialize_config_dir
 
     from ftlab.config.folder import CONF_DIR
@@ -235,9 +246,48 @@ def _plan(case: Case, device: str, there: int) -> tuple[Any, Any]:
         cfg = compose("config", overrides=["model.weights=random", *case.overrides.split(), *budget])
     row = min(ROW_TOKENS, cfg.model.context_tokens)
     allowed = stated_bytes(cfg.trainer.memory) or there
-    step_tokens = 2 * case.tokens if case.tokens else 16 * row
+    step_tokens = step_tokens or (2 * case.tokens if case.tokens else 16 * row)
     plan, _ = plan_for(cfg, shape_of(model_keys(cfg)), device, allowed, longest_row=row, step_tokens=step_tokens)  # type: ignore[arg-type]
     return cfg, plan
+
+
+def planned(result: dict[str, Any]) -> Any:
+    """Today's plan for what was measured.
+
+    Args:
+        result: An entry of the result file.
+
+    Returns:
+        The plan at the measured budget and level of recomputation.
+    """
+    from dataclasses import replace
+
+    case = Case(**{key: result[key] for key in Case.__dataclass_fields__})
+    if case.tokens is None:  # measured at what the plan had chosen
+        case = replace(case, tokens=result["plan"]["micro_batch_tokens"], recompute=result["plan"]["recompute"])
+    _, plan = _plan(case, "cuda", result["plan"]["device_bytes"], step_tokens=result["plan"]["step_tokens"])
+    return plan
+
+
+def _plan_again(folder: Path) -> None:
+    """Writes today's plans beside the measurements, and draws both."""
+    from ftlab.memory.table import plan_data
+    from scripts.benchmarks.scatter import scatter_svg
+
+    results = json.loads((folder / FILE).read_text())
+    for result in results:
+        result["plan"] = plan_data(planned(result))
+        print(_line(result))
+    (folder / FILE).write_text(json.dumps(results, indent=1) + "\n")
+    points = [
+        (
+            result["peak_bytes"] / 2**30,
+            result["plan"]["tensor_bytes"] / 2**30,
+            "fitted" if result["fitted"] else "held out",
+        )
+        for result in results
+    ]
+    (folder / "memory-h100.svg").write_text(scatter_svg(points, x="measured peak, GiB", y="planned peak, GiB"))
 
 
 def _steps(case: Case, cfg: Any, plan: Any, device: Any) -> dict[str, Any]:
