@@ -7,11 +7,12 @@ The work is the same for both: read generated conversations from JSONL, render t
 template, tokenise, mask all but the answers, pack to 4,096 tokens; two processes, cold cache. Imports are not timed,
 the start of worker processes is. Then: the same file a second time with ftlab's cache, and ftlab's peak memory on a
 million rows, all processes together. The two are timed in turns, since other work may run on the machine; medians are
-compared.
+compared, and so is the processor time of all processes, on which a busy machine bears less.
 """
 
 import argparse
 import json
+import os
 import platform
 import random
 import statistics
@@ -83,6 +84,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         theirs_s = statistics.median(entry["read_s"] + entry["prepare_s"] for entry in theirs)
         result["trl"] = {"rows_per_s": arguments.rows / theirs_s, "median_s": theirs_s, "runs": theirs}
         result["times_faster"] = theirs_s / ours_s
+        cpu = [statistics.median(entry["cpu_s"] for entry in entries) for entries in (theirs, ours)]
+        result["times_less_processor_time"] = cpu[0] / cpu[1]
     return result
 
 
@@ -134,7 +137,7 @@ def prepare(file: Path, cache: Path) -> dict[str, Any]:
     source: dict[str, Any] = {"path": None, "trust_remote_code": False, "revision": None, "offline": True}
     tokenizer, _ = load_tokenizer(**source, weights="pretrained", chat_template=None)
     encoder = Encoder(tokenizer)
-    marks = [time.perf_counter()]
+    marks, began_cpu_s = [time.perf_counter()], sum(os.times()[:4])
     splits = read_splits(path=str(file), row_format="messages", validation_fraction=0.0, cache=cache)
     marks.append(time.perf_counter())
     name = key(rows=splits.key, tokenizer=fingerprint(tokenizer))
@@ -142,10 +145,11 @@ def prepare(file: Path, cache: Path) -> dict[str, Any]:
     marks.append(time.perf_counter())
     plan = plan_micro_batches(lengths(encoded.train), BUDGET, "packed")
     marks.append(time.perf_counter())
+    used_cpu_s = sum(os.times()[:4]) - began_cpu_s
     tokens = int(encoded.train.lengths.sum())
     read_s, encode_s, pack_s = (after - before for before, after in pairwise(marks))
     return {
-        "read_s": read_s, "encode_s": encode_s, "pack_s": pack_s, "total_s": marks[-1] - marks[0],
+        "read_s": read_s, "encode_s": encode_s, "pack_s": pack_s, "total_s": marks[-1] - marks[0], "cpu_s": used_cpu_s,
         "rows": len(encoded.train), "sequences": len(plan), "fill": tokens / (len(plan) * BUDGET), "tokens": tokens,
         "supervised_tokens": int(encoded.train.targets_counts.sum()),
     }  # fmt: skip

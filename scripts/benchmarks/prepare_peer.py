@@ -21,6 +21,11 @@ TEMPLATE = (
 )
 
 
+def cpu_s() -> float:
+    """Processor time of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
+
+
 def main(path: str, model: str, processes: int) -> None:
     """Prepares the file once, with a cold cache, and prints the figures as JSON."""
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +41,7 @@ def main(path: str, model: str, processes: int) -> None:
             output_dir=folder, packing=True, max_length=4096, assistant_only_loss=True, dataset_num_proc=processes,
             use_cpu=True, bf16=False, report_to=[], eos_token=None,
         )  # fmt: skip
-        began = time.perf_counter()
+        began, began_cpu_s = time.perf_counter(), cpu_s()
         rows = load_dataset("json", data_files=path, split="train")
         read_s = time.perf_counter() - began
         prepared: list[float] = []
@@ -50,13 +55,20 @@ def main(path: str, model: str, processes: int) -> None:
 
         SFTTrainer._prepare_dataset = timed
         trainer = SFTTrainer(network, config, train_dataset=rows, processing_class=tokenizer)
+        used_cpu_s = cpu_s() - began_cpu_s
         packed = trainer.train_dataset
         tokens = supervised = 0
         for batch in packed.with_format("numpy").iter(1000):
             tokens += sum(len(ids) for ids in batch["input_ids"])
             supervised += sum(int((labels != -100).sum()) for labels in batch["labels"])
     versions = {name: metadata.version(name) for name in ("trl", "transformers", "datasets", "tokenizers", "torch")}
-    figures = {"read_s": read_s, "prepare_s": sum(prepared), "rows": len(rows), "sequences": len(packed)}
+    figures = {
+        "read_s": read_s,
+        "prepare_s": sum(prepared),
+        "cpu_s": used_cpu_s,
+        "rows": len(rows),
+        "sequences": len(packed),
+    }
     print(json.dumps({**figures, "tokens": tokens, "supervised_tokens": supervised, "versions": versions}))
 
 
