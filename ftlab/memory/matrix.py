@@ -10,6 +10,18 @@ from ftlab.memory.plan import Plan
 from ftlab.memory.policy import choose
 from ftlab.memory.shape import Shape
 
+BETWEEN: dict[str, dict[str, Any]] = {
+    "llama2-13b": {
+        "model_type": "llama", "vocab_size": 32000, "hidden_size": 5120, "intermediate_size": 13824,
+        "num_hidden_layers": 40, "num_attention_heads": 40, "num_key_value_heads": 40,
+    },
+    "llama-33b": {
+        "model_type": "llama", "vocab_size": 32000, "hidden_size": 6656, "intermediate_size": 17920,
+        "num_hidden_layers": 60, "num_attention_heads": 52, "num_key_value_heads": 52,
+    },
+}  # fmt: skip
+"""Published shapes of sizes that rules of thumb speak of and no shipped model has."""
+
 CARDS = ("8GB", "12GB", "16GB", "24GB", "40GB", "48GB", "80GB", "141GB")
 
 
@@ -42,7 +54,10 @@ def largest_models(
 
 def cell_text(cell: Mapping[str, Any] | None) -> str:
     """A cell for the terminal."""
-    return "–" if cell is None else f"{cell['model']}\n{cell['parameters'] / 1e9:.1f}B, recompute={cell['recompute']}"
+    if cell is None:
+        return "–"
+    pages = ", pages" if cell["pages"] else ""
+    return f"{cell['model']}\nrecompute={cell['recompute']}{pages}"
 
 
 def _largest(

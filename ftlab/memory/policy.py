@@ -5,7 +5,9 @@ is spread over more tokens. Recomputation costs in proportion to what is run aga
 largest budget comes first, and the least recomputation that it needs, as long as a smaller budget isn't faster.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import partial
 
 from ftlab.memory.job import Job
 from ftlab.memory.level import level_of, levels
@@ -43,17 +45,20 @@ def choose(
     """
     budgets = [micro_batch_tokens] if micro_batch_tokens else list(_budgets(job, longest_row, step_tokens))
     choices = levels(job.shape.layers) if recompute is None else [level_of(recompute, job.shape.layers)]
+    rows = {"longest_row": longest_row, "step_tokens": step_tokens}
     fitting: list[Plan] = []
     smallest: Plan | None = None
     for budget in budgets:
-        for level in choices:
-            load = Load(budget, longest_row, step_tokens, level)
-            plan = make_plan(job, load, device_bytes, supervised_share=supervised_share)
-            if smallest is None or plan.needed_bytes < smallest.needed_bytes:
-                smallest = plan
-            if plan.fits:
-                fitting.append(plan)
-                break  # the levels behind it cost more time
+        plans = [
+            partial(make_plan, job, Load(budget, level=level, **rows), device_bytes, supervised_share=supervised_share)
+            for level in choices
+        ]
+        last = min((make() for make in plans[-2:]), key=lambda plan: plan.needed_bytes)
+        if smallest is None or last.needed_bytes < smallest.needed_bytes:
+            smallest = last
+        if last.fits:
+            first = bisect_left(plans, True, key=lambda make: make().fits)  # the levels behind it cost more time
+            fitting.append(plans[first]() if first < len(plans) else last)
     assert smallest is not None
     return min(fitting, key=lambda plan: (time_share(plan), -plan.load.micro_batch_tokens), default=smallest)
 

@@ -79,19 +79,20 @@ def plan_text(plan: Plan, changes: Sequence[Change], title: str) -> RenderableTy
     return Group(*parts)
 
 
-def matrix_text(cells: Mapping[str, Mapping[str, str]], cards: Sequence[str]) -> Table:
-    """The largest model by method and card.
+def matrix_text(cells: Mapping[str, Mapping[str, str]], cards: Sequence[str], title: str) -> Table:
+    """The largest model by card and method.
 
     Args:
         cells: Method → card → model.
-        cards: The columns.
+        cards: The lines.
+        title: What all have in common.
     """
-    table = Table(title="Largest model of those that come with ftlab", title_justify="left")
-    table.add_column("method")
+    table = Table(title=title, title_justify="left", show_lines=True)
+    table.add_column("card")
+    for method in cells:
+        table.add_column(method)
     for card in cards:
-        table.add_column(card)
-    for method, row in cells.items():
-        table.add_row(method, *(row[card] for card in cards))
+        table.add_row(card, *(row[card] for row in cells.values()))
     return table
 
 

@@ -15,7 +15,7 @@ from ftlab.config.folder import CONF_DIR
 from ftlab.memory.advice import Change, advise
 from ftlab.memory.budget import card_bytes, host_bytes, stated_bytes
 from ftlab.memory.job import Device
-from ftlab.memory.matrix import largest_models
+from ftlab.memory.matrix import BETWEEN, largest_models
 from ftlab.memory.plan import CONTEXT_BYTES, Plan
 from ftlab.memory.policy import choose
 from ftlab.memory.shape import Shape, shape_of
@@ -47,7 +47,7 @@ def plan_task(cfg: DictConfig) -> tuple[Plan, list[Change]]:
         card = stated or card_bytes()
     device: Device = "cuda" if cfg.trainer.accelerator == "gpu" or card else "cpu"
     device_bytes = card if device == "cuda" else stated or host_bytes()
-    row = cfg.training.max_row_tokens or min(USUAL_ROW_TOKENS, cfg.model.context_tokens or USUAL_ROW_TOKENS)
+    row = min(row_tokens(cfg), cfg.model.context_tokens or USUAL_ROW_TOKENS)
     return plan_for(cfg, shape, device, device_bytes, longest_row=row, step_tokens=row * cfg.training.batch_rows)
 
 
@@ -111,7 +111,7 @@ def plan_for(
 
 
 def matrix_task(cfg: DictConfig) -> dict[str, dict[str, dict[str, Any] | None]]:
-    """The largest shipped model by method and card; rows as in `plan_task`.
+    """The largest model by method and card, of those that come with ftlab and two sizes between them.
 
     Args:
         cfg: The composed configuration; its model, method and device don't matter.
@@ -120,10 +120,16 @@ def matrix_task(cfg: DictConfig) -> dict[str, dict[str, dict[str, Any] | None]]:
         See `ftlab.memory.matrix.largest_models`.
     """
     models = {name: shape for name, shape in shipped_shapes().items() if name != "tiny"}
-    start = next(iter(models.values()))
+    models |= {name: shape_of(keys) for name, keys in BETWEEN.items()}
+    start = models["llama3-8b"]
     jobs = {method: job_of(_with_method(method), start, "cuda") for method in MATRIX_METHODS}
-    row = cfg.training.max_row_tokens or USUAL_ROW_TOKENS
+    row = row_tokens(cfg)
     return largest_models(jobs, models, longest_row=row, step_tokens=row * cfg.training.batch_rows)
+
+
+def row_tokens(cfg: DictConfig) -> int:
+    """The longest row that a plan without data reckons with."""
+    return cfg.training.max_row_tokens or USUAL_ROW_TOKENS
 
 
 def device_bytes(device: Device) -> int:
