@@ -92,7 +92,7 @@ def _token_values(tokens: TokenReport) -> dict[str, Any]:
             x_title="tokens of a row"
             + (" (the last bar reaches further than the others)" if _is_wider(*tokens.histogram) else ""),
             y_title="rows",
-            names=("rows within the limit" if tokens.limit_tokens else "rows", "rows over the limit"),
+            names=("rows", "rows over the limit"),
             limit=tokens.limit_tokens,
         ),
         "lengths": "; ".join(
