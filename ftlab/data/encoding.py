@@ -15,7 +15,7 @@ import signal
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from ftlab.data.progress import progress
 from ftlab.data.row import Row
 from ftlab.data.source import Splits
 
-ROWS_FOR_A_PROCESS = 50_000
+ROWS_FOR_A_PROCESS = 25_000
 """Rows that are worth the start of a process."""
 
 _PROCESS_BYTES = 1 << 30
@@ -103,7 +103,7 @@ def prepare_splits(
         outcome = encode_splits(encoder, named, folder, faults=found)
         if faults is None:
             found.raise_all()
-        (folder / _OUTCOME_FILE).write_text(json.dumps(asdict(outcome)))
+        (folder / _OUTCOME_FILE).write_text(json.dumps({"sha256": outcome.sha256, "counts": dict(outcome.counts)}))
         return len(found) == before
 
     entry = Cache(cache).entry(key, build)

@@ -158,10 +158,12 @@ def take_masks(
     """
     for name, rows in by_name(splits).items():
         part = getattr(encoded, name)
-        ids, counts = np.unique(part.row_ids, return_counts=True)
-        whole = np.isin(part.row_ids, ids[counts == 1])
+        whole = np.ones(len(part), dtype=bool)
         if limit is not None and cfg.data.long_rows in ("truncate", "split"):
             whole &= part.lengths < limit
+        if limit is not None and cfg.data.long_rows == "split":
+            ids, counts = np.unique(part.row_ids, return_counts=True)
+            whole &= np.isin(part.row_ids, ids[counts == 1])
         elif cfg.data.train_on == "each":
             whole[:] = True
         places = np.flatnonzero(whole)

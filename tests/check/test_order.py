@@ -7,7 +7,7 @@ import pytest
 from ftlab.check.order import find_order
 from ftlab.data.row import Message, Row
 
-TrainOn = Literal["answer", "assistant", "text"]
+TrainOn = Literal["answer", "assistant", "each", "text"]
 
 
 def codes(roles: str, train_on: TrainOn = "answer") -> list[str]:
@@ -30,6 +30,7 @@ def test_usual_conversation_has_no_finding(roles: str) -> None:
         ("a", "answer", ["FT115"]),
         ("aua", "answer", []),
         ("aua", "assistant", ["FT115"]),
+        ("aua", "each", ["FT115"]),
         ("uua", "answer", ["FT116"]),
         ("uaa", "answer", ["FT116"]),
         ("usa", "answer", ["FT117"]),

@@ -1,6 +1,7 @@
 """Every run begins with the check of its rows: errors stop it, warnings are a line, what is silenced is left out."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,28 @@ def test_rows_that_were_looked_at_are_not_looked_at_again(tmp_path: Path, monkey
     assert "FT201 exact duplicate 1" in first
     with pytest.raises(AssertionError, match="looked at before"):
         prepared(tmp_path, [*made, made[7]])
+
+
+@pytest.mark.parametrize("policy", ["truncate", "split", "drop"])
+def test_long_rows_that_a_policy_changes_break_no_mask(tmp_path: Path, policy: str) -> None:
+    made = [*rows(), {"instruction": "All?", "output": "So on and on. " * 900}]
+    inputs = prepared(tmp_path, made, f"data.long_rows={policy}", "data.validation_fraction=0")
+    assert len(inputs.train) == {"truncate": 41, "drop": 40}.get(policy, len(inputs.train))
+    assert checked_line(inputs).startswith("Checked 41 rows: all are used, no warnings")
+
+
+def test_each_answer_of_a_conversation_is_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = [{"role": role, "content": f"{role} says {n}"} for n in range(2) for role in ("user", "assistant")]
+    seen: list[int] = []
+
+    def count(encoded: Iterable[object], *_: object, **__: object) -> list[object]:
+        seen.append(sum(1 for _ in encoded))
+        return []
+
+    monkeypatch.setattr(guard, "check_masks", count)
+    inputs = prepared(tmp_path, [{"messages": turns}], "data.train_on=each")
+    assert len(inputs.train) == 2
+    assert sum(seen) == 2
 
 
 def test_large_set_is_looked_at_in_part_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
