@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
+from transformers.utils.chat_template_utils import _compile_jinja_template
 
 from ftlab.data.row import Message
 from ftlab.data.values import RowFault
@@ -39,6 +40,8 @@ _PINNED_DATE = (
 )
 
 _PROBE = "ftlabprobe"
+
+_PLAIN = {"role", "content"}
 
 
 class ChatTemplate:
@@ -98,9 +101,7 @@ class ChatTemplate:
             if "strftime_now" in template:
                 template = _PINNED_DATE + template
             with _time_limit(_SECONDS):
-                text = self._tokenizer.apply_chat_template(
-                    messages, tools, chat_template=template, tokenize=False, add_generation_prompt=generation_prompt
-                )
+                text = self._text(template, messages, tools, generation_prompt)
                 text.encode()
         except MemoryError as error:
             raise RowFault("the chat template needs more memory than there is.", FIX, code=REFUSED) from error
@@ -111,6 +112,19 @@ class ChatTemplate:
             what = f"the chat template writes {len(text):,} characters, but at most {_MAX_CHARS:,} are allowed."
             raise RowFault(what, FIX, code=REFUSED)
         return str(text)
+
+    def _text(
+        self, template: str, messages: list[dict[str, Any]], tools: list[Any] | None, generation_prompt: bool
+    ) -> str:
+        """What Transformers renders; for turns of role and content alone by the compiled template, in half the time."""
+        if tools is None and messages and all(message.keys() == _PLAIN for message in messages):
+            given = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": generation_prompt}
+            return str(_compile_jinja_template(template).render(**given, **self._tokenizer.special_tokens_map))
+        return str(
+            self._tokenizer.apply_chat_template(
+                messages, tools, chat_template=template, tokenize=False, add_generation_prompt=generation_prompt
+            )
+        )
 
 
 def _fields(message: Message) -> dict[str, Any]:
