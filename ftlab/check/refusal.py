@@ -15,7 +15,7 @@ _REFUSAL = re.compile(
     rf"|\bI'm (?:not able|unable) to (?:assist|help)(?: you)?(?: with {_ABOUT})?\s*(?:[.!]|$)"
     rf"|\bI {_CANNOT} {_MATTER} {_ABOUT}\s*(?:[.!,]|$)"
     rf"|\bI'm (?:not able|unable) to {_MATTER} {_ABOUT}\s*(?:[.!,]|$)"
-    rf"|\bI(?:'m sorry| am sorry| apologi[sz]e)[,.]? but I {_CANNOT} (?:assist|help|fulfil+|comply|engage|generate)\b"
+    rf"|\bI(?:'m sorry| am sorry| apologi[sz]e)[,.]? but I {_CANNOT} (?:assist|fulfil+|comply|engage|generate)\b"
     r"|(?:我|本人)?(?:无法|不能|不便|没办法)(?:回答|协助|帮助您?完成|提供帮助|满足|处理|讨论)"
     r"(?:您的|你的|这个|该|此类?|这类)?(?:问题|请求|要求|话题|内容)?\s*(?:[。！，,]|$)",
     re.IGNORECASE,
@@ -61,7 +61,7 @@ _START = 240
 def refusal(answer: str) -> str | None:
     """Returns the words that decline to help; None where there are none.
 
-    >>> refusal("I'm sorry, but I can't assist with that.")
+    >>> refusal("I can't assist with that. Ask a lawyer.")
     "I can't assist with that."
     >>> refusal("I'm sorry, but I can't waive this fee.") is None
     True

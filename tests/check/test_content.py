@@ -70,6 +70,7 @@ PLAIN = (
     ("Write hello world in Python.", '```python\ndef main() -> None:\n    print("hello")\n```'),
     ("Which fields has the row?", '{"code":"LH-L6","rate_pct":6.5,"limit_eur":7000}'),
     ("What does she say?", "I'm sorry that you had to wait. We cannot open an account without a passport."),
+    ("May I open a yen account?", "I'm sorry, but I can't help you with a yen account today; the head office can."),
     ("May I get a refund?", "I'm sorry, but I can't waive this fee; the branch manager may."),
     ("Who are you?", "I am the assistant of the Lindenhof Savings Bank."),
     ("Translate into Chinese: good morning, dear customers.", "早上好，亲爱的客户们。欢迎光临我们的银行，祝您愉快。"),

@@ -28,13 +28,10 @@ def test_sound_text_is_left_alone(text: str) -> None:
     assert lost(text) is None
 
 
-@pytest.mark.parametrize("text", ["für die Änderung", "don’t", "20 °C", "El Niño", "Москва и Петербург", "你好世界"])
+@pytest.mark.parametrize("text", ["für die Änderung", "don’t", "20 °C", "El Niño", "Київ і Львів", "你好世界"])
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 def test_a_wrong_encoding_is_found_and_undone(text: str, encoding: str) -> None:
-    try:
-        spoiled = text.encode().decode(encoding)
-    except UnicodeDecodeError:
-        pytest.skip("this text has bytes that cp1252 doesn't know")
+    spoiled = text.encode().decode(encoding)
     assert misread(spoiled) is not None
     assert mend_encoding(spoiled) == text
 
