@@ -1,5 +1,6 @@
 """Ends a run: saves what was trained, writes the results down, and tells the user."""
 
+import logging
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,16 @@ from ftlab.callbacks.oom import OomLog
 from ftlab.callbacks.throughput import ThroughputLog
 from ftlab.data.row import Row
 from ftlab.kernels.accelerate import restore
+from ftlab.memory.table import plan_data
 from ftlab.method.method import trainable_parameters
 from ftlab.method.peft import PeftMethod
 from ftlab.report.summary import Comparison, Sample, print_summary
+from ftlab.stage.plan import FAR_OFF, compared
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
 from ftlab.stage.score import Score, held_out_rows, question, reference
+
+log = logging.getLogger(__name__)
 
 ADAPTER, MODEL = "adapter", "model"
 """Where the result lies in the run folder: an adapter, or a whole model."""
@@ -61,10 +66,12 @@ def conclude(
     if record.wandb is not None and result.name == ADAPTER:
         record.wandb.log_adapter(result, metadata=values)
     measured = _measured(record)
+    _warn_of_plan(_memory(inputs, measured).get("off"))
     samples = _samples(cfg, inputs, base, tuned)
     record.card.write(
         metrics={**values, "val_loss": val_loss},
         measured=measured,
+        memory=_memory(inputs, measured),
         samples=samples,
         oom_events=_oom_events(record),
         files={"result": str(result), "metrics": str(record.metrics.path)},
@@ -147,7 +154,23 @@ def _measured(record: Record) -> dict[str, Any]:
     return found
 
 
-def _oom_events(record: Record) -> list[dict[str, int]]:
+def _warn_of_plan(off: float | None) -> None:
+    if off is not None and abs(off) > FAR_OFF:
+        log.warning(
+            "The memory plan was %.0f %% %s what was measured; both are in the run card. Set "
+            "training.micro_batch_tokens yourself where that matters.",
+            100 * abs(off), "above" if off > 0 else "below",
+        )  # fmt: skip
+
+
+def _memory(inputs: Inputs, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan, and beside it the peak that was measured."""
+    if inputs.plan is None:
+        return {"plan": None}
+    return {"plan": plan_data(inputs.plan)} | (compared(inputs.plan, measured) if "peak_bytes" in measured else {})
+
+
+def _oom_events(record: Record) -> list[dict[str, Any]]:
     return [
         event for callback in record.callbacks.values() if isinstance(callback, OomLog) for event in callback.events
     ]
@@ -167,7 +190,9 @@ def _facts(
         pace, supervised = measured["tokens_per_s"], measured["supervised_tokens_per_s"]
         facts["speed"] = f"{pace:,.0f} tokens/s without padding, {supervised:,.0f} of them supervised"
     if "peak_bytes" in measured:
-        facts["peak memory"] = f"{measured['peak_bytes'] / 1e9:.2f} GB"
+        off = _memory(inputs, measured).get("off")
+        planned = "" if off is None else f", {abs(off):.0%} {'below' if off > 0 else 'above'} the plan"
+        facts["peak memory"] = f"{measured['peak_bytes'] / 1e9:.2f} GB{planned}"
     facts["device"] = device_name(inputs.device)
     facts["time"] = f"{inputs.total_steps} steps, {time.time() - record.started_s:.0f} s in all"
     facts[result.name] = shown(result)

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ftlab.memory.job import Adapter, Device, Fused, Job, Optimizer
 from ftlab.memory.shape import Shape
+from ftlab.problem import InputError, Problem
 
 _OPTIMIZERS = {
     "AdamW": Optimizer("AdamW", 2, None),
@@ -28,6 +29,9 @@ def job_of(cfg: DictConfig, shape: Shape, device: Device) -> Job:
         cfg: The composed configuration.
         shape: The model's.
         device: What it will run on.
+
+    Raises:
+        InputError: The adapter would lie on nothing.
     """
     notes: list[str] = []
     wide_base = cfg.model.dtype == "float32" or (cfg.model.dtype == "auto" and device == "cpu")
@@ -91,6 +95,10 @@ def _adapter(cfg: DictConfig, shape: Shape, notes: list[str]) -> Adapter:
     chosen = node.get("layers_to_transform")
     layers = shape.layers if chosen is None else 1 if isinstance(chosen, int) else len(chosen)
     targets = _targets(node.get("target_modules"), shape)
+    if not targets and not node.get("num_virtual_tokens"):
+        named = ", ".join(sorted(name.rpartition(".")[2] for name in shape.linears))
+        what = f"must name matrices of the model's layers, but {node.get('target_modules')} matches none."
+        raise InputError([Problem("method.target_modules", what, f"There are {named}; all-linear takes all.")])
     if kind in ("LoraConfig", "LoftqConfig"):
         plain = not (node.get("use_dora") or node.get("lora_bias") or node.get("modules_to_save"))
         if not plain or node.get("rank_pattern"):

@@ -25,6 +25,9 @@ from ftlab.stage.job import job_of
 MATRIX_METHODS = ("full", "freeze", "lora", "qlora")
 """The lines of the table of cards."""
 
+FAR_OFF = 0.2
+"""A run says so where plan and measurement differ by a larger share."""
+
 USUAL_ROW_TOKENS = 2048
 """The longest row that `task=plan` reckons with where training.max_row_tokens doesn't say; it reads no data."""
 

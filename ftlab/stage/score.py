@@ -17,6 +17,7 @@ from ftlab.evaluation.perplexity import HeldOut, held_out
 from ftlab.kernels.attention import packed_attention, plain_attention
 from ftlab.stage.prepare import Inputs
 from ftlab.training.loss import sum_nll
+from ftlab.training.memory import halve_until_it_fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +83,20 @@ def reference(row: Row) -> str:
 
 
 def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[EncodedRow]) -> HeldOut:
-    plan = plan_micro_batches(lengths(rows), inputs.micro_batch_tokens, inputs.layout)
-    batches = (collate([rows[index] for index in indices], inputs.layout, inputs.pad_id) for indices in plan)
+    counts = lengths(rows)
 
     def nll(micro: MicroBatch) -> torch.Tensor:
         return sum_nll(model, micro)
 
+    def measure(tokens: int) -> HeldOut:
+        plan = plan_micro_batches(counts, tokens, inputs.layout)
+        batches = (collate([rows[index] for index in indices], inputs.layout, inputs.pad_id) for indices in plan)
+        return held_out(batches, nll=nll, device=inputs.device)
+
     if inputs.layout == "packed":
         packed_attention(model)
-    return held_out(batches, nll=nll, device=inputs.device)
+    size = inputs.micro_batch_tokens
+    return halve_until_it_fits(measure, size, least=max(counts), device=inputs.device, what="tokens of held-out rows")
 
 
 def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[Sequence[int]]) -> list[Answer]:
@@ -105,17 +111,22 @@ def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[
     Returns:
         One answer a prompt.
     """
+
+    def write(batch_rows: int) -> list[Answer]:
+        return generate(
+            model,
+            inputs.tokenizer,
+            prompts,
+            max_new_tokens=cfg.evaluation.max_new_tokens,
+            batch_rows=batch_rows,
+            stop_token_ids=inputs.stop_ids,
+        )
+
     plain_attention(model)
     try:
         with _precision(inputs):
-            return generate(
-                model,
-                inputs.tokenizer,
-                prompts,
-                max_new_tokens=cfg.evaluation.max_new_tokens,
-                batch_rows=cfg.evaluation.generate_batch_rows,
-                stop_token_ids=inputs.stop_ids,
-            )
+            size = cfg.evaluation.generate_batch_rows
+            return halve_until_it_fits(write, size, least=1, device=inputs.device, what="answers")
     finally:
         if inputs.layout == "packed":
             packed_attention(model)

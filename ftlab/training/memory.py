@@ -1,10 +1,16 @@
 """Out of memory: how to recognise it, and how to get the memory back."""
 
 import gc
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import torch
 from torch import nn
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 OUT_OF_MEMORY_TEXTS = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "DefaultCPUAllocator: can't allocate memory")
 """What a `RuntimeError` says that means the same as `torch.OutOfMemoryError`: the driver, cuBLAS and the CPU's
@@ -36,6 +42,34 @@ def release(device: torch.device) -> None:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def halve_until_it_fits(run: Callable[[int], T], size: int, *, least: int, device: torch.device, what: str) -> T:
+    """Runs something that can be done in smaller pieces, in halves of the size where memory ends.
+
+    Args:
+        run: Does all of it in pieces of the given size; from the beginning each time.
+        size: To begin with.
+        least: Below this, smaller pieces change nothing.
+        device: Where it runs.
+        what: What the size counts, for the log.
+
+    Returns:
+        What `run` returns.
+
+    Raises:
+        RuntimeError: Memory ended at the least size too; or any other error of `run`.
+    """
+    while True:
+        try:
+            return run(size)
+        except RuntimeError as error:
+            if size <= least or not is_out_of_memory(error):
+                raise
+        release(device)
+        smaller = max(least, size // 2)
+        log.warning("Out of memory with %d %s at a time: run again with %d.", size, what, smaller)
+        size = smaller
 
 
 def drop_gradients(parameters: Iterable[nn.Parameter]) -> None:

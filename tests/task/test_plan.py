@@ -1,0 +1,149 @@
+"""`task=plan`, as a user types it: at once, without weights, network or PyTorch."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftlab.memory.plan import HOST_BYTES
+from ftlab.problem import InputError
+from ftlab.stage.plan import compared, model_keys, plan_run, plan_task, shipped_shapes, too_large
+from tests.config.composition import composed
+
+GIB = 2**30
+
+
+def _plan(folder: Path, *overrides: str, blocked: tuple[str, ...] = ("torch", "transformers")) -> Any:
+    """Runs the task with libraries that it must not need out of reach, and reads its JSON."""
+    hide = "; ".join(f"sys.modules[{name!r}] = None" for name in blocked)
+    code = f"import sys; {hide}; sys.argv[1:] = {list(overrides)!r}; from ftlab.app import main; main()"
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_plan_needs_no_torch_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    begin = time.monotonic()
+    plan = _plan(tmp_path, "task=plan", "task.format=json", "model=llama3-8b", "method=qlora", "trainer.memory=24GB")
+    assert time.monotonic() - begin < 20  # 2 s on an idle machine; the gate runs beside others
+    assert plan["fits"]
+    assert plan["changes"] == []
+    assert sum(plan["terms"].values()) == plan["total_bytes"]
+    assert {
+        "weights", "quantization constants", "embeddings and head", "adapters", "gradients", "optimizer states",
+        "optimizer states, paged", "activations", "logits chunk", "workspace", "fragmentation", "CUDA context",
+    } <= set(plan["terms"])  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_matrix_names_a_model_for_each_card_and_method(tmp_path: Path) -> None:
+    table = _plan(tmp_path, "task=plan", "task.matrix=true", "task.format=json")
+    assert set(table) == {"full", "freeze", "lora", "qlora"}
+    assert list(table["qlora"]) == ["8GB", "12GB", "16GB", "24GB", "40GB", "48GB", "80GB", "141GB"]
+    assert 13e9 <= table["qlora"]["24GB"]["parameters"] <= 33e9
+    assert table["qlora"]["40GB"]["parameters"] < 70e9 < table["qlora"]["48GB"]["parameters"]
+
+
+def test_text_plan_names_terms_verdict_and_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    from ftlab.task.plan import run
+
+    run(composed("task=plan", "model=llama3-8b", "method=full", "trainer.memory=24GB"))
+    told = capsys.readouterr().out
+    for part in ("optimizer states", "together", "It does not fit", "GFLOP a token", "method=lora", "saves"):
+        assert part in told
+
+
+def test_each_change_is_an_override_that_composes() -> None:
+    _, changes = plan_task(composed("task=plan", "model=llama3-8b", "method=full", "trainer.memory=24GB"))
+    assert changes
+    for change in changes:
+        again, _ = plan_task(
+            composed("task=plan", "model=llama3-8b", "method=full", "trainer.memory=24GB", *change.override.split())
+        )
+        assert again.fits or not change.fits
+
+
+@pytest.mark.parametrize("model", sorted(shipped_shapes()))
+@pytest.mark.parametrize("method", ["qlora", "full", "dora", "ia3", "prefix-tuning", "article", "freeze"])
+def test_all_models_and_methods_can_be_planned(model: str, method: str) -> None:
+    cfg = composed("task=plan", f"model={model}", f"method={method}", "trainer.memory=141GB")
+    if (model, method) == ("phi4-mini", "article"):  # its projections are joined
+        with pytest.raises(InputError, match=r"matches none\. There are .*qkv_proj"):
+            plan_task(cfg)
+        return
+    plan, _ = plan_task(cfg)
+    assert plan.job.device == "cuda"
+    assert 0 < plan.job.trained <= plan.job.shape.parameters * 1.1
+    assert plan.total_bytes > plan.tensor_bytes > 0
+
+
+def test_model_folder_without_a_shape_is_read_from_its_config(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(dict(model_keys(composed("model=llama3-8b")))))
+    plan, _ = plan_task(composed("model=custom", f"model.path={tmp_path}", "trainer.memory=24GB"))
+    assert plan.job.shape.parameters == shipped_shapes()["llama3-8b"].parameters
+
+
+def test_run_that_can_not_fit_is_refused_with_what_would() -> None:
+    cfg = composed("model=llama3-8b", "method=full")
+    with pytest.raises(
+        InputError, match=r"trainer\.memory: must hold the run, but it needs .* What helps: .*method=lora"
+    ):
+        plan_run(cfg, model_keys(cfg), "cuda", 24 * GIB, [300] * 50)
+
+
+def test_budget_of_the_user_wins_where_a_gpu_can_find_a_smaller_one_by_itself() -> None:
+    cfg = composed("model=llama3-8b", "training.micro_batch_tokens=32768", "training.recompute=none")
+    plan = plan_run(cfg, model_keys(cfg), "cuda", 24 * GIB, [2000] * 50)
+    assert plan is not None
+    assert plan.load.micro_batch_tokens == 32768
+    assert not plan.fits
+
+
+def test_budget_of_the_user_that_ram_can_not_hold_is_refused_before_the_kernel_ends_the_process() -> None:
+    cfg = composed("model=qwen3-0.6b", "trainer=cpu", "training.micro_batch_tokens=32768")
+    with pytest.raises(InputError, match=r"training\.micro_batch_tokens=auto"):
+        plan_run(cfg, model_keys(cfg), "cpu", 8 * GIB, [2000] * 50)
+
+
+def test_model_that_can_not_be_planned_runs_with_a_budget_of_the_users() -> None:
+    keys = dict(model_keys(composed("model=llama3-8b"))) | {"num_local_experts": 8}
+    assert plan_run(composed("training.micro_batch_tokens=512"), keys, "cuda", 24 * GIB, [300]) is None
+    with pytest.raises(InputError, match="has experts"):
+        plan_run(composed(), keys, "cuda", 24 * GIB, [300])
+
+
+def test_run_longest_row_and_step_come_from_the_data() -> None:
+    cfg = composed("model=llama3-8b", "training.batch_rows=2")
+    plan = plan_run(cfg, model_keys(cfg), "cuda", 80 * GIB, [10, 500, 20, 400])
+    assert plan is not None
+    assert (plan.load.longest_row, plan.load.step_tokens) == (500, 900)
+
+
+def test_demo_on_a_cpu_keeps_its_usual_budget() -> None:
+    cfg = composed("trainer=cpu")
+    plan = plan_run(cfg, model_keys(cfg), "cpu", 8 * GIB, [98] * 400)
+    assert plan is not None
+    assert (plan.load.micro_batch_tokens, plan.recompute) == (4096, "none")
+    assert plan.total_bytes > HOST_BYTES
+
+
+def test_plan_is_held_against_the_measured_peak() -> None:
+    plan, _ = plan_task(composed("model=llama3-8b", "trainer.memory=24GB"))
+    held = compared(plan, {"peak_bytes": plan.tensor_bytes // 2})
+    assert held["off"] == pytest.approx(1.0, abs=1e-3)
+    assert held["planned_peak_bytes"] == plan.tensor_bytes
+
+
+def test_what_is_too_large_is_said_in_gib() -> None:
+    plan, changes = plan_task(composed("model=llama3-70b", "trainer.memory=24GB"))
+    problem = too_large(plan, changes)
+    assert "there are 23.6 GiB" in problem.what
+    assert "model=" in problem.fix
