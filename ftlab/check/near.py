@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 from rensa import RMinHash
 
-from ftlab.check.wording import answer_of, digest, is_wide, normal, prompt_of, segments
+from ftlab.check.wording import answer_of, digest, is_wide, prompt_of, segments
+from ftlab.data.normal import normal
 from ftlab.data.row import Row
 
 SIGNATURE = 128

@@ -5,9 +5,9 @@ In: rows. Out: text and 64-bit digests of it. What is done with them is not know
 
 import hashlib
 import re
-import unicodedata
 from dataclasses import dataclass
 
+from ftlab.data.normal import normal
 from ftlab.data.row import Message, Row
 
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -46,20 +46,6 @@ def looks_like_code(text: str) -> bool:
     if text[:1] in ("{", "[", "<") or "```" in text or "\t" in text:
         return True
     return 33 * len(_CODE_SIGNS.findall(text)) > len(text)
-
-
-def normal(text: str) -> str:
-    r"""Takes out what doesn't make two texts different.
-
-    Unicode compatibility forms become the plain ones (NFKC: full-width letters, ligatures, composed accents), case is
-    folded, and every run of white space becomes one space, with none at the ends. Punctuation and digits stay.
-
-    >>> normal("  Ｗｈａｔ is\n\tCOMPOUND interest？ ")
-    'what is compound interest?'
-    """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return " ".join(text.casefold().split())
 
 
 def digest(text: str) -> int:

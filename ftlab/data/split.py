@@ -1,8 +1,9 @@
 """Deals rows out to training, validation and test by a seeded share.
 
 A row's place is a hash of the seed and its content: it stays where it is when rows are added, removed or reordered,
-and equal rows never end up on both sides. In: the rows' digests. Out: their places in the three parts. Files aren't
-known here, nor the rows themselves: a digest takes 8 bytes.
+and equal rows never end up on both sides, nor rows that differ in case, white space or Unicode form alone. In: the
+rows' digests. Out: their places in the three parts. Files aren't known here, nor the rows themselves: a digest takes
+8 bytes.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from ftlab.data.normal import normal
 from ftlab.data.row import Row
 
 Places = NDArray[np.int64]
@@ -18,9 +20,8 @@ Places = NDArray[np.int64]
 
 def digest(row: Row, seed: int) -> int:
     """Returns 64 bits that depend on the seed and on the texts of a row alone: its place, when rows are dealt out."""
-    content = "\x1e".join(
-        [row.text, *(f"{turn.role}\x1f{turn.content}{turn.reasoning}{turn.tool_calls}" for turn in row.messages)]
-    )
+    turns = (f"{turn.role}\x1f{turn.content}{turn.reasoning}{turn.tool_calls}" for turn in row.messages)
+    content = "\x1e".join(map(normal, (row.text, *turns)))
     return int.from_bytes(hashlib.blake2b(f"{seed}\x1e{content}".encode(), digest_size=8).digest(), "big")
 
 

@@ -64,14 +64,21 @@ def test_few_rows_give_one_to_each_side_as_far_as_they_go() -> None:
         assert tuple(map(len, dealt)) == expected
 
 
+def test_rows_that_differ_in_case_space_or_unicode_form_alone_stay_together() -> None:
+    one = Row(0, "r:1", (Message("user", "What is it?"), Message("assistant", "A fee.")))
+    two = Row(1, "r:2", (Message("user", "what  is it?"), Message("assistant", "\uff21 FEE.\n")))
+    other = Row(2, "r:3", (Message("user", "What is it?"), Message("assistant", "A fine.")))
+    assert split.digest(one, 1) == split.digest(two, 1) != split.digest(other, 1)
+
+
 def test_no_share_holds_nothing_out() -> None:
     train, validation, test = deal(numbered(50), validation=0.0, test=0.0, seed=1)
     assert (len(train), validation, test) == (50, [], [])
     assert len(deal(numbered(50), validation=0.0, test=0.1, seed=1)[2]) > 0
 
 
-def test_deal_is_the_one_that_earlier_versions_gave() -> None:
+def test_deal_is_the_same_in_every_version() -> None:
     train, validation, test = deal(numbered(20), validation=0.1, test=0.1, seed=1)
     assert ([row.id for row in validation], [row.id for row in test], len(train)) == ([19], [7], 18)
     turns = Row(0, "r:1", (Message("user", "Q"), Message("assistant", "A")))
-    assert split.digest(turns, 1) == 2899850091950968019
+    assert split.digest(turns, 1) == 4502640564845774191

@@ -8,8 +8,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ftlab"
 
 ROOMS = (
-    "task", "stage", "config", "check", "memory", "model", "quantization", "method", "training", "optimizer", "callbacks",
-    "logger", "evaluation", "kernels", "data", "export", "report",
+    "task", "stage", "config", "check", "memory", "model", "quantization", "method", "training", "optimizer",
+    "callbacks", "logger", "evaluation", "kernels", "data", "export", "report",
 )  # fmt: skip
 """The rooms from the caller to the called: each may import those after it, never those before."""
 
