@@ -21,7 +21,8 @@ def plan_micro_batches(lengths: Sequence[int], budget: int, layout: Layout) -> l
 
     Where packed rows leave room in them (a step of few rows does: 16 of instruction length fill three quarters of
     4,096 tokens), the micro-batches are made about equally large: no pass is needed less or more, and the largest one
-    needs less memory. A row that is longer than the budget gets a micro-batch of its own. Equal input gives equal output.
+    needs less memory. A row that is longer than the budget gets a micro-batch of its own. Equal input gives equal
+    output.
 
     Args:
         lengths: Tokens of each row.

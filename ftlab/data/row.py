@@ -25,7 +25,8 @@ class Message:
         role: `system`, `user`, `assistant` or `tool`.
         content: The text.
         reasoning: What an answer thinks before it speaks, where the row keeps it apart from `content`; else empty.
-        tool_calls: JSON text of the list of calls that an answer makes, as the row holds them; empty where it makes none.
+        tool_calls: JSON text of the list of calls that an answer makes, as the row holds them; empty where there are
+            none.
         name: The function whose result a `tool` turn is, where the row says so; else empty.
         call_id: The id of the call whose result a `tool` turn is, where the row says so; else empty.
     """
