@@ -5,6 +5,7 @@ neither torch nor transformers: `task=plan` answers at once.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from ftlab.stage.job import job_of
 
 MATRIX_METHODS = ("full", "freeze", "lora", "qlora")
 """The lines of the table of cards."""
+
+UNEVEN = 1.1
+"""A forward pass may hold more supervised tokens than the average one by this factor."""
 
 FAR_OFF = 0.2
 """A run says so where plan and measurement differ by a larger share."""
@@ -55,7 +59,12 @@ def plan_task(cfg: DictConfig) -> tuple[Plan, list[Change]]:
 
 
 def plan_run(
-    cfg: DictConfig, model: Mapping[str, Any], device: Device, device_bytes: int, lengths: Sequence[int]
+    cfg: DictConfig,
+    model: Mapping[str, Any],
+    device: Device,
+    device_bytes: int,
+    lengths: Sequence[int],
+    supervised: Sequence[int],
 ) -> Plan | None:
     """Plans a run from its rows.
 
@@ -64,7 +73,8 @@ def plan_run(
         model: Keys of the model's Transformers config.
         device: What it runs on.
         device_bytes: What is free there, what this process holds already counted in.
-        lengths: Tokens of each row, training and held-out.
+        lengths: Tokens of each training row.
+        supervised: Of them, those that carry loss.
 
     Returns:
         The plan; None where the model is none that can be planned and the user set the budget.
@@ -80,15 +90,32 @@ def plan_run(
         return None
     stated = stated_bytes(cfg.trainer.memory)
     allowed = device_bytes if stated is None or (stated > device_bytes and device == "cuda") else stated
-    longest = sorted(lengths)[-cfg.training.batch_rows :]
-    plan, changes = plan_for(cfg, shape, device, allowed, longest_row=longest[-1], step_tokens=sum(longest))
+    if device == "cpu":
+        allowed //= cfg.trainer.devices  # processes share the RAM
+    longest = sorted(lengths)[-math.ceil(cfg.training.batch_rows / cfg.trainer.devices) :]
+    plan, changes = plan_for(
+        cfg,
+        shape,
+        device,
+        allowed,
+        longest_row=longest[-1],
+        step_tokens=sum(longest),
+        supervised_share=min(1.0, UNEVEN * sum(supervised) / sum(lengths)),
+    )
     if plan.device_bytes is not None and plan.needed_bytes > plan.device_bytes and not _can_shrink(cfg, plan):
         raise InputError([too_large(plan, changes)])
     return plan
 
 
 def plan_for(
-    cfg: DictConfig, shape: Shape, device: Device, device_bytes: int | None, *, longest_row: int, step_tokens: int
+    cfg: DictConfig,
+    shape: Shape,
+    device: Device,
+    device_bytes: int | None,
+    *,
+    longest_row: int,
+    step_tokens: int,
+    supervised_share: float = 1.0,
 ) -> tuple[Plan, list[Change]]:
     """Plans a run of which everything is known.
 
@@ -99,6 +126,7 @@ def plan_for(
         device_bytes: What it has; None = not known.
         longest_row: Tokens.
         step_tokens: Tokens of the largest step.
+        supervised_share: Share of the tokens that carry loss in the fullest forward pass.
 
     Returns:
         The plan, and changes that would make room where it doesn't fit.
@@ -106,9 +134,15 @@ def plan_for(
     training = cfg.training
     tokens = None if training.micro_batch_tokens == "auto" else training.micro_batch_tokens
     recompute = None if training.recompute == "auto" else training.recompute
-    rows = {"longest_row": longest_row, "step_tokens": step_tokens}
-    job = job_of(cfg, shape, device)
-    plan = choose(job, device_bytes=device_bytes, micro_batch_tokens=tokens, recompute=recompute, **rows)
+    plan = choose(
+        job_of(cfg, shape, device),
+        device_bytes=device_bytes,
+        longest_row=longest_row,
+        step_tokens=step_tokens,
+        micro_batch_tokens=tokens,
+        recompute=recompute,
+        supervised_share=supervised_share,
+    )
     models = {name: other for name, other in shipped_shapes().items() if name != "tiny"}
     return plan, [] if plan.fits else advise(plan, models)
 

@@ -28,6 +28,7 @@ from ftlab.data.faults import Faults
 from ftlab.data.row import Layout
 from ftlab.data.source import Splits, read_splits
 from ftlab.kernels.attention import packing_obstacle
+from ftlab.memory.job import Device
 from ftlab.memory.plan import Plan
 from ftlab.method.check import check_method
 from ftlab.method.method import Method
@@ -266,12 +267,14 @@ def _inputs(
     layout, layout_notes = _choose_layout(method, skeleton)
     check_place(place, encoded.sha256)
     sources = account(cfg, encoded.train, encoded.parts)
+    kind: Device = "cuda" if device.type == "cuda" else "cpu"
     plan = plan_run(
         cfg,
         skeleton.config.get_text_config().to_dict(),
-        device.type,
-        device_bytes(device.type),
+        kind,
+        device_bytes(kind),
         encoded.train.lengths.tolist(),
+        encoded.train.targets_counts.tolist(),
     )
     if device.type == "cuda":
         hold_to(cfg.trainer.memory)
