@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TokenizersBackend
 
 from ftlab.data.answer import NO_PLACE
 from ftlab.data.faults import Faults
@@ -237,6 +237,11 @@ class Encoder:
         """Ids of strings that already hold their special tokens: none is added."""
         if not texts:
             return []
+        if type(self._tokenizer) is TokenizersBackend and not self._tokenizer.split_special_tokens:
+            backend = self._tokenizer.backend_tokenizer  # its ids without what Transformers would make around them
+            backend.no_truncation()
+            backend.no_padding()
+            return [found.ids for found in backend.encode_batch_fast(texts, add_special_tokens=False)]
         ids: list[list[int]] = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
