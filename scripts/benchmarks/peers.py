@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,10 @@ RATIOS = (
 """Name, ours, theirs."""
 
 
+Read = Callable[[str], dict[str, Any]]
+"""Makes a result of what a run printed."""
+
+
 def main() -> None:
     """Runs what the command line asks for, and writes results after every run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,7 +129,7 @@ def run(arm: Arm, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return read(done.stdout)
 
 
-def _ftlab(arm: Arm, folder: Path, rows: Path) -> tuple[list[str], Any]:
+def _ftlab(arm: Arm, folder: Path, rows: Path) -> tuple[list[str], Read]:
     place = tempfile.mkdtemp(dir=folder)
     batch_rows = 4 if arm.workload == DENSE else 32
     overrides = [
@@ -153,7 +157,7 @@ def _ftlab(arm: Arm, folder: Path, rows: Path) -> tuple[list[str], Any]:
     return [sys.executable, "-m", "ftlab", *overrides], read
 
 
-def _peer(arm: Arm, folder: Path, rows: Path) -> tuple[list[str], Any]:
+def _peer(arm: Arm, folder: Path, rows: Path) -> tuple[list[str], Read]:
     batch_rows = 4 if arm.workload == DENSE or "--packing" in arm.options else 16
     command = [
         sys.executable, "-m", "scripts.benchmarks.peer", "--system", arm.system, "--rows", str(rows),
