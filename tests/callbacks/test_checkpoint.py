@@ -122,7 +122,7 @@ def test_newest_and_best_are_kept(tmp_path: Path) -> None:
 
 
 def test_state_names_step_loss_and_facts(tmp_path: Path) -> None:
-    recorder = _run(tmp_path, _module(), every=3)
+    recorder = _run(tmp_path, _module(), every=3, keep=3)
     state = json.loads((tmp_path / "checkpoints" / "step-000003" / "state.json").read_text())
     assert (state["format"], state["step"], state["config_hash"]) == (1, 3, "abc")
     assert state["val_loss"] == pytest.approx(recorder.validations[3], rel=1e-6)

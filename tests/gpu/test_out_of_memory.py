@@ -1,14 +1,19 @@
 """A real out-of-memory: the share of the card that the process may use is capped below what a step asks for."""
 
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 
 from ftlab.data.row import EncodedRow
 from ftlab.training.module import TrainModule
 from ftlab.training.step import OomEvent, RowTooLargeError
+from ftlab.training.update import UpdateTooLargeError
 from tests.training.toy import Recorder, run_toy, toy_model, toy_module, toy_rows
 
 pytestmark = pytest.mark.gpu
@@ -29,9 +34,9 @@ def _rows() -> list[EncodedRow]:
     return [*toy_rows(56, longest=200), *toy_rows(8, seed=1, first_id=500, shortest=1800, longest=2048)]
 
 
-def _run(folder: Path) -> tuple[Recorder, TrainModule, list[OomEvent]]:
+def _run(folder: Path, **changes: Any) -> tuple[Recorder, TrainModule, list[OomEvent]]:
     model = toy_model(hidden_size=256, intermediate_size=1024, num_attention_heads=4, vocab_size=8192)
-    module = toy_module(model, micro_batch_tokens=BUDGET)
+    module = toy_module(model, micro_batch_tokens=BUDGET, **changes)
     recorder, _ = run_toy(folder, module, rows=_rows(), batch_rows=32, accelerator="gpu", precision="bf16-mixed")
     return recorder, module, recorder.oom_events
 
@@ -56,6 +61,44 @@ def test_capped_run_finishes_with_the_losses_of_an_uncapped_one(tmp_path: Path) 
     assert module.runner.micro_batch_tokens == events[-1].budget_after < BUDGET
     assert capped.rows == free.rows
     assert list(capped.losses.values()) == pytest.approx(list(free.losses.values()), rel=2e-3)
+
+
+def test_rehearsal_finds_the_budget_before_the_first_step(tmp_path: Path) -> None:
+    torch.cuda.reset_peak_memory_stats()
+    free, _, _ = _run(tmp_path / "free")
+    _cap(0.6)
+    capped, _, events = _run(tmp_path / "capped", probe=sorted(_rows(), key=len)[-32:])
+    assert {event.phase for event in events} == {"probe"}
+    assert capped.rows == free.rows
+    assert list(capped.losses.values()) == pytest.approx(list(free.losses.values()), rel=2e-3)
+
+
+def _full(folder: Path, optimizer: type[torch.optim.Optimizer]) -> float:
+    """Trains 110 million float32 weights for four steps; returns the seconds of the last three."""
+    torch.cuda.empty_cache()
+    model = toy_model(hidden_size=1024, intermediate_size=4096, num_hidden_layers=6, num_attention_heads=8)
+    ends: list[float] = []
+
+    class Clock(Callback):
+        def on_train_batch_end(self, *args: Any) -> None:
+            torch.cuda.synchronize()
+            ends.append(time.perf_counter())
+
+    module = toy_module(model, optimizer=partial(optimizer, lr=1e-4), total_steps=4)
+    run_toy(folder, module, steps=4, rows=toy_rows(32), accelerator="gpu", callbacks=[Clock()])
+    return ends[-1] - ends[0]
+
+
+def test_paged_states_let_a_run_finish_where_plain_ones_do_not_fit(tmp_path: Path) -> None:
+    import bitsandbytes
+
+    torch.cuda.reset_peak_memory_stats()
+    plain_s = _full(tmp_path / "free", torch.optim.AdamW)
+    _cap(0.7)  # weights and gradients are half of the peak, the states the other half
+    with pytest.raises(UpdateTooLargeError, match="paged-adamw-8bit"):
+        _full(tmp_path / "plain", torch.optim.AdamW)
+    paged_s = _full(tmp_path / "paged", bitsandbytes.optim.PagedAdamW32bit)
+    print(f"three steps: {plain_s:.2f} s with states in place, {paged_s:.2f} s with paged states")
 
 
 def test_row_that_can_not_fit_ends_with_advice(tmp_path: Path) -> None:
