@@ -104,6 +104,10 @@ def plan_run(
     )
     if plan.device_bytes is not None and plan.needed_bytes > plan.device_bytes and not _can_shrink(cfg, plan):
         raise InputError([too_large(plan, changes)])
+    paged = plan.total_bytes - plan.needed_bytes
+    if plan.pages and paged > host_bytes():
+        what = f"pages {paged / 2**30:.1f} GiB of its states to RAM, but there are {host_bytes() / 2**30:.1f} GiB."
+        raise InputError([Problem("optimizer", what, "Set optimizer=paged-adamw-8bit, or method=qlora.")])
     return plan
 
 

@@ -19,8 +19,9 @@ def settle(*, offline: bool) -> None:
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    # Lets the allocator grow a segment instead of leaving gaps that no later tensor fits.
-    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    if "PYTORCH_ALLOC_CONF" not in os.environ:  # the newer name of the same setting: a user's own wins
+        # Lets the allocator grow a segment instead of leaving gaps that no later tensor fits.
+        os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     _quiet_libraries()
 
 

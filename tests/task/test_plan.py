@@ -113,6 +113,15 @@ def test_budget_of_the_user_that_ram_can_not_hold_is_refused_before_the_kernel_e
         plan_run(cfg, model_keys(cfg), "cpu", 8 * GIB, [2000] * 50, [2000] * 50)
 
 
+def test_states_that_ram_can_not_take_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = composed("model=llama3-8b", "method=full", "optimizer=paged-adamw-32bit")
+    monkeypatch.setattr("ftlab.stage.plan.host_bytes", lambda: 100 * GIB)
+    assert plan_run(cfg, model_keys(cfg), "cuda", 48 * GIB, [300] * 50, [300] * 50) is not None
+    monkeypatch.setattr("ftlab.stage.plan.host_bytes", lambda: 20 * GIB)
+    with pytest.raises(InputError, match=r"optimizer: pages 59\.8 GiB of its states to RAM, but there are 20\.0 GiB"):
+        plan_run(cfg, model_keys(cfg), "cuda", 48 * GIB, [300] * 50, [300] * 50)
+
+
 def test_model_that_can_not_be_planned_runs_with_a_budget_of_the_users() -> None:
     keys = dict(model_keys(composed("model=llama3-8b"))) | {"num_local_experts": 8}
     assert plan_run(composed("training.micro_batch_tokens=512"), keys, "cuda", 24 * GIB, [300], [300]) is None
