@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from ftlab.data.row import EncodedRow, MicroBatch
+from ftlab.kernels.recompute import Recompute, policy_of
 from ftlab.optimizer.schedule import build_schedule
 from ftlab.training.loss import sum_nll
 from ftlab.training.skipped import NonFiniteError
@@ -327,3 +328,35 @@ def test_weights_of_another_method_are_refused() -> None:
 def test_recorder_sees_every_step(tmp_path: Path) -> None:
     recorder: Recorder = run_toy(tmp_path, toy_module(toy_model()))[0]
     assert list(recorder.losses) == [1, 2, 3, 4, 5, 6]
+
+
+def test_evaluation_that_ran_out_of_memory_gives_the_same_loss_and_is_told(tmp_path: Path) -> None:
+    def scarce(model: nn.Module, micro: MicroBatch) -> Tensor:
+        if not model.training and micro.input_ids.numel() > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+        return sum_nll(model, micro)
+
+    plain, _ = run_toy(tmp_path / "a", toy_module(toy_model(dtype=torch.float64)))
+    module = toy_module(toy_model(dtype=torch.float64), nll=scarce)
+    short, _ = run_toy(tmp_path / "b", module)
+    assert short.validations == pytest.approx(plain.validations, rel=1e-12)
+    assert {event.phase for event in module.evaluation_events} == {"evaluation"}
+    assert module.evaluation_events[0].step == 0
+    assert short.losses == plain.losses
+    assert module.runner.micro_batch_tokens == 64  # training is not made slower by it
+
+
+def test_single_rows_that_do_not_fit_raise_recomputation_and_the_run_gives_the_same_losses(tmp_path: Path) -> None:
+    plain, _ = run_toy(tmp_path / "a", toy_module(toy_model()))
+
+    def scarce(model: nn.Module, micro: MicroBatch) -> Tensor:
+        if model.training and policy_of(model.model.layers[-1]) != Recompute(norms=True, mlp=True):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB")
+        return sum_nll(model, micro)
+
+    module = toy_module(toy_model(), nll=scarce)
+    risen, _ = run_toy(tmp_path / "b", module)
+    assert [event.recompute for event in risen.oom_events if event.recompute] == ["norms", "mlp"]
+    assert {event.step for event in risen.oom_events} == {1}
+    assert list(risen.losses.values()) == pytest.approx(list(plain.losses.values()), rel=1e-5)
+    assert risen.rows == plain.rows
