@@ -8,8 +8,10 @@ from ftlab.memory.level import Level
 
 MIB = 2**20
 
-PAGE_BYTES = 2 * MIB
-"""Each paged state takes whole pages."""
+LEAST_PAGED = 4096
+"""Smaller weights keep their states in place; from here on they are joined to tensors that page (`optimizer.flat`)."""
+PAGED_STEP_BYTES = 64 * MIB
+"""Managed memory comes in steps of this size (H100, as measured)."""
 
 FROZEN_CHUNK_ELEMENTS = 2**27
 """Logits that exist at once where the head is frozen (`ftlab.kernels.loss`)."""
@@ -77,12 +79,11 @@ def optimizer_bytes(job: Job, *, paged: bool) -> float:
     for numel, count in job.trained_tensors():
         small = numel < optimizer.least_numel
         each = (F32 if small else optimizer.moment_bytes) or job.trained_bytes
-        pages = optimizer.paged and job.device == "cuda" and numel >= max(100_000, optimizer.least_numel)
-        if pages != paged:
-            continue
-        size = math.ceil(numel * each / PAGE_BYTES) * PAGE_BYTES if pages else numel * each
-        total += count * optimizer.moments * size
-    return total
+        pages = optimizer.paged and job.device == "cuda" and numel >= LEAST_PAGED
+        total += numel * count * each if pages == paged else 0
+    if paged:
+        total = math.ceil(total / PAGED_STEP_BYTES) * PAGED_STEP_BYTES
+    return total * optimizer.moments
 
 
 def head_bytes(job: Job, tokens: int, supervised: int) -> float:

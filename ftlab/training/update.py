@@ -103,7 +103,7 @@ def make_states(optimizer: Optimizer) -> None:
     """Makes all states before the first weight changes; the optimizers themselves would do it on the way.
 
     Args:
-        optimizer: One of torch's or of bitsandbytes'; others are left alone.
+        optimizer: One of torch's or of bitsandbytes', over joined tensors (`optimizer.flat`) too; others are left alone.
     """
     inner: Any = optimizer
     if hasattr(inner, "_init_group"):
@@ -118,9 +118,11 @@ def make_states(optimizer: Optimizer) -> None:
         inner.initialized = True
     if hasattr(inner, "gather"):  # `ftlab.optimizer.flat`
         inner.gather()
+    joined = {id(part.whole) for part in getattr(inner, "joined", ()) if any(m.grad is not None for m in part.members)}
     for group_index, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
-            if parameter.grad is not None and not optimizer.state[parameter]:
+            is_due = parameter.grad is not None or id(parameter) in joined
+            if is_due and not optimizer.state[parameter]:
                 inner.init_state(group, parameter, group_index, index)
 
 

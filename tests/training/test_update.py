@@ -132,6 +132,23 @@ def test_states_of_bitsandbytes_are_made_before_the_first_change() -> None:
     assert float(weights[0][0].detach()) != 1
 
 
+def test_states_of_joined_tensors_are_made_before_the_first_change() -> None:
+    import bitsandbytes
+
+    from ftlab.optimizer.flat import flattened
+
+    weights = [nn.Parameter(torch.ones(4096)) for _ in range(3)]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer = flattened(bitsandbytes.optim.AdamW32bit)([{"params": weights}], lr=0.1)
+    make_states(optimizer)
+    (group,) = optimizer.param_groups
+    assert all("state1" in optimizer.state[whole] for whole in group["params"])
+    assert all(bool((weight == 1).all()) for weight in weights)
+    optimizer.step()
+    assert all(bool((weight != 1).all()) for weight in weights)
+
+
 def test_run_with_a_scarce_optimizer_gives_the_losses_of_an_unbroken_one(tmp_path: Path) -> None:
     plain, _ = run_toy(tmp_path / "a", toy_module(toy_model()))
     module = toy_module(toy_model(), optimizer=partial(_scarce(1), lr=1e-2, weight_decay=0.1))
