@@ -103,7 +103,7 @@ def make_states(optimizer: Optimizer) -> None:
     """Makes all states before the first weight changes; the optimizers themselves would do it on the way.
 
     Args:
-        optimizer: One of torch's or of bitsandbytes', over joined tensors (`optimizer.flat`) too; others are left alone.
+        optimizer: One of torch's, or of bitsandbytes' (`optimizer.flat` too); others are left alone.
     """
     inner: Any = optimizer
     if hasattr(inner, "_init_group"):
