@@ -1,10 +1,10 @@
-"""Encodes the rows of a run into Arrow files: in this process where they are few, in one for each core where not.
+"""Encodes the rows of a run into Arrow files: in this process where they are few, else in one for each other core too.
 
 In: an `Encoder` and sequences of `Row`. Out: one file a split, the hash of all ids and masks, and what became of rows
 that are too long. The order is the rows', whatever process they went through.
 
 Processes are spawned, never forked: a tokenizer's threads don't survive a fork. Starting one takes some seconds (it
-imports Transformers), which is why small sets do without.
+imports Transformers), which is why small sets do without, and why this process encodes, too, while others begin.
 """
 
 import hashlib
@@ -37,7 +37,10 @@ _PROCESS_BYTES = 1 << 30
 """Free memory that a process must find: most of it is Transformers and the tokenizer."""
 
 _AHEAD = 3
-"""Batches handed out for each process: one at work, the others waiting, so that none is idle or piles up."""
+"""Batches handed out for each process: one at work, the others waiting, so that none is idle."""
+
+_MOST_WAITING = 256
+"""Batches that are done or handed out and not yet written, since an earlier one isn't done."""
 
 SPLITS = ("train", "validation", "test")
 
@@ -149,7 +152,7 @@ def encode_splits(
     batches = (
         rows[first : first + BATCH_ROWS] for rows in splits.values() for first in range(0, len(rows), BATCH_ROWS)
     )
-    results = _in_processes(encoder, batches, processes) if processes > 1 else _here(encoder, batches)
+    results = _in_processes(encoder, batches, processes, folder) if processes > 1 else _here(encoder, batches)
     with progress("Encoding rows", total) as advance:
         for name, rows in splits.items():
             with EncodedWriter(folder / f"{name}.arrow", digest) as writer:
@@ -178,26 +181,41 @@ def _here(encoder: Encoder, batches: Iterator[Sequence[Row]]) -> Iterator[_Resul
         yield _encode(encoder, rows)
 
 
-def _in_processes(encoder: Encoder, batches: Iterator[Sequence[Row]], processes: int) -> Iterator[_Result]:
+def _in_processes(
+    encoder: Encoder, batches: Iterator[Sequence[Row]], processes: int, folder: Path
+) -> Iterator[_Result]:
+    """Results in the order of the batches; this process is one of those that encode."""
+    file = folder / "encoder.pickle"  # as an argument it would hold up the start of a process until the last one reads
+    file.write_bytes(pickle.dumps(encoder))
+    others = processes - 1
+    pool = ProcessPoolExecutor(others, get_context("spawn"), initializer=_start, initargs=(file,))
     waiting: deque[Future[_Result]] = deque()
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_start, initargs=(pickle.dumps(encoder),))
     try:
         for rows in batches:
-            waiting.append(pool.submit(_encode_in_worker, rows))
-            if len(waiting) > processes * _AHEAD:
+            at_work = sum(not future.done() for future in waiting)
+            waiting.append(pool.submit(_encode_in_worker, rows) if at_work < others * _AHEAD else _done(encoder, rows))
+            while waiting and (waiting[0].done() or len(waiting) >= _MOST_WAITING):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+        file.unlink()
 
 
-def _start(encoder: bytes) -> None:
+def _done(encoder: Encoder, rows: Sequence[Row]) -> "Future[_Result]":
+    """Encodes here and now."""
+    future: Future[_Result] = Future()
+    future.set_result(_encode(encoder, rows))
+    return future
+
+
+def _start(encoder: Path) -> None:
     """Prepares a worker: one thread, since there is a process a core; Ctrl-C is the parent's to answer."""
     global _encoder
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _encoder = pickle.loads(encoder)  # noqa: S301 - our own parent's
+    _encoder = pickle.loads(encoder.read_bytes())  # noqa: S301 - our own parent's
 
 
 def _encode_in_worker(rows: Sequence[Row]) -> _Result:
