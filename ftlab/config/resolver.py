@@ -14,6 +14,7 @@ GROUPS = {
     "quantization": "how the frozen base is stored",
     "method": "what is trained",
     "data": "what it learns from",
+    "check": "what is looked for in the rows",
     "training": "how long, in what portions",
     "optimizer": "how weights are updated",
     "scheduler": "the learning rate over time",

@@ -9,6 +9,8 @@ from omegaconf import DictConfig
 from ftlab.problem import Problem
 
 _OWN_WEIGHTS = ("ftlab.method.full.FullMethod", "ftlab.method.freeze.FreezeMethod")
+_FP8_CAPABILITY = (8, 9)
+"""The CUDA capability from which devices have FP8 tensor cores (NVIDIA's programming guide, compute capabilities)."""
 _BITS = {"none": 16, "nf4": 4, "fp4": 4, "int8": 8}
 
 
@@ -44,6 +46,25 @@ def check_devices(accelerator: str, devices: int, gpus: int) -> Iterator[Problem
         )
     elif accelerator != "cpu" and devices > max(gpus, 1):
         yield Problem("trainer.devices", f"must be at most {max(gpus, 1)} here, but is {devices}.")
+
+
+def check_arithmetic(arithmetic: str, capability: tuple[int, int] | None) -> Iterator[Problem]:
+    """Compares the arithmetic that is asked for with what the device can; the run calls this once torch is imported.
+
+    Args:
+        arithmetic: `kernels.arithmetic`.
+        capability: The GPU's CUDA capability; None = the run takes the CPU.
+
+    Yields:
+        At most one problem.
+    """
+    if arithmetic == "fp8" and (capability is None or capability < _FP8_CAPABILITY):
+        device = "the CPU" if capability is None else "a GPU of CUDA capability {}.{}".format(*capability)
+        yield Problem(
+            "kernels.arithmetic",
+            f"must be model on {device}, but is 'fp8': FP8 tensor cores begin at CUDA capability 8.9 (Ada, Hopper).",
+            "Use kernels=auto, which is exact.",
+        )
 
 
 def _task_exists(cfg: DictConfig) -> Iterator[Problem]:
@@ -93,6 +114,16 @@ def _bits_agree(cfg: DictConfig) -> Iterator[Problem]:
         )
 
 
+def _fp8_has_a_kernel(cfg: DictConfig) -> Iterator[Problem]:
+    if cfg.kernels.arithmetic == "fp8" and not (cfg.kernels.attention or cfg.kernels.mlp):
+        yield Problem(
+            "kernels.arithmetic",
+            "must be model where neither kernels.attention nor kernels.mlp is true, but is 'fp8': "
+            "only fused parts multiply in FP8.",
+            "Use kernels=fp8 for FP8, or kernels=none without it.",
+        )
+
+
 def _rows_fit_the_context(cfg: DictConfig) -> Iterator[Problem]:
     longest, context = cfg.training.max_row_tokens, cfg.model.context_tokens
     if longest is not None and context is not None and longest > context:
@@ -137,6 +168,7 @@ _RULES: tuple[Callable[[DictConfig], Iterator[Problem]], ...] = (
     _pissa_reads_exact_weights,
     _loftq_mends_rounding,
     _bits_agree,
+    _fp8_has_a_kernel,
     _rows_fit_the_context,
     _rows_come_from_one_place,
     _schedule_fits_the_run,

@@ -18,7 +18,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from ftlab.check.examination import Examination
 from ftlab.config import target
 from ftlab.config.build import build, build_method
-from ftlab.config.rule import check_devices
+from ftlab.config.rule import check_arithmetic, check_devices
 from ftlab.data import mix
 from ftlab.data.chat import Encoder
 from ftlab.data.datamodule import steps_per_epoch, total_steps
@@ -139,6 +139,8 @@ def prepare(cfg: DictConfig) -> Inputs:
     place = findings.attempt(lambda: find_place(cfg))
     findings.problems += check_devices(cfg.trainer.accelerator, cfg.trainer.devices, torch.cuda.device_count())
     device = choose_device(cfg.trainer.accelerator)
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    findings.problems += check_arithmetic(cfg.kernels.arithmetic, capability)
     source = model_source(cfg)
     max_row_tokens = cfg.training.max_row_tokens or cfg.model.context_tokens
     model_problems = check_model(

@@ -87,3 +87,29 @@ def test_task_must_be_a_module_of_ours(name: str) -> None:
 def test_hardware_that_is_not_there_is_refused(accelerator: str, devices: int, gpus: int, where: str | None) -> None:
     found = [problem.where for problem in rule.check_devices(accelerator, devices, gpus)]
     assert found == ([] if where is None else [where])
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "capability", "device"),
+    [
+        ("fp8", None, "the CPU"),
+        ("fp8", (8, 6), "a GPU of CUDA capability 8.6"),
+        ("fp8", (8, 9), None),
+        ("fp8", (10, 0), None),
+        ("model", None, None),
+    ],
+)
+def test_fp8_needs_its_tensor_cores(arithmetic: str, capability: tuple[int, int] | None, device: str | None) -> None:
+    found = [str(problem) for problem in rule.check_arithmetic(arithmetic, capability)]
+    if device is None:
+        assert found == []
+        return
+    (fault,) = found
+    assert fault.startswith(f"kernels.arithmetic: must be model on {device}, but is 'fp8'")
+    assert "kernels=auto" in fault
+
+
+def test_fp8_without_fused_parts_is_refused() -> None:
+    (fault,) = faults("kernels=none", "kernels.arithmetic=fp8")
+    assert fault.startswith("kernels.arithmetic: must be model where neither")
+    assert faults("kernels=fp8") == []

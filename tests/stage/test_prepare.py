@@ -127,3 +127,7 @@ def test_method_that_needs_padding_gets_it_and_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("requested", "name"), [("auto", "32-true"), ("bfloat16", "bf16-mixed")])
 def test_precision_on_a_cpu_is_float32_unless_asked(requested: str, name: str) -> None:
     assert choose_precision(requested, torch.device("cpu")) == name
+
+
+def test_fp8_on_a_cpu_is_refused_before_weights_load(tmp_path: Path) -> None:
+    assert "kernels.arithmetic: must be model on the CPU, but is 'fp8'" in _refused(tmp_path, "kernels=fp8")
