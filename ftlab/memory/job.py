@@ -19,6 +19,8 @@ class Adapter:
         layers: Layers that have it.
         dropout: Share of the adapter's input dropped.
         plain: Whether it is LoRA as the fused kernels know it (no DoRA, no AdaLoRA …).
+        has_r: Whether its rank is set by `method.r`.
+        on_exact: Whether it starts from the base's exact weights (PiSSA), which then can't be quantised.
         other_parameters: Trained weights that no rank explains (magnitudes, vectors, virtual tokens).
     """
 
@@ -26,6 +28,8 @@ class Adapter:
     layers: int
     dropout: float = 0.0
     plain: bool = True
+    has_r: bool = True
+    on_exact: bool = False
     other_parameters: int = 0
 
 
@@ -57,6 +61,17 @@ class Optimizer:
     least_numel: int = 0
 
 
+OPTIMIZERS = {
+    "AdamW": Optimizer("AdamW", 2, None),
+    "AdamW8bit": Optimizer("AdamW8bit", 2, 1 + 4 / 256, least_numel=4096),
+    "PagedAdamW32bit": Optimizer("PagedAdamW32bit", 2, 4, paged=True),
+    "PagedAdamW8bit": Optimizer("PagedAdamW8bit", 2, 1 + 4 / 256, paged=True, least_numel=4096),
+    "Lion8bit": Optimizer("Lion8bit", 1, 1 + 4 / 256, least_numel=4096),
+    "Adafactor": Optimizer("Adafactor", 0.02, 4),
+}
+"""By class; an 8-bit moment has a 32-bit scale for each 256 (bitsandbytes)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """Everything but the budget and the recomputation.
@@ -74,9 +89,11 @@ class Job:
         adapter: Of `adapter`.
         optimizer: What updates.
         device: Where.
-        fused: What runs on the fused kernels.
-        fp8: Whether frozen products run on FP8 tensor cores.
+        kernels: What may run on the fused kernels (`kernels` of the configuration).
+        wants_fp8: Whether frozen products shall run on FP8 tensor cores.
         notes: What of the plan is an estimate, and why.
+        fused: What of `kernels` the model, its adapter and its storage let `ftlab.kernels.accelerate` take.
+        fp8: Whether frozen products do run on FP8 tensor cores.
     """
 
     shape: Shape
@@ -91,9 +108,18 @@ class Job:
     device: Device
     trained_layers: int = 0
     adapter: Adapter | None = None
-    fused: Fused = field(default_factory=Fused)
-    fp8: bool = False
+    kernels: Fused = field(default_factory=Fused)
+    wants_fp8: bool = False
     notes: tuple[str, ...] = ()
+    fused: Fused = field(init=False)
+    fp8: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Finds out once what a plan asks for thousands of times."""
+        fused = self._fused()
+        object.__setattr__(self, "fused", fused)
+        takes = self.wants_fp8 and self.device == "cuda" and (fused.attention or fused.mlp)
+        object.__setattr__(self, "fp8", takes)
 
     @property
     def graph_layers(self) -> int:
@@ -139,6 +165,19 @@ class Job:
         if self.method == "freeze":
             return matrices + vectors
         return [*matrices, *vectors, (self.shape.vocabulary * self.shape.hidden, 1 if self.shape.tied else 2)]
+
+    def _fused(self) -> Fused:
+        adapter = self.adapter
+        casts = self.activation_bytes < self.base_bytes  # under autocast the plain path stays
+        if adapter is None or not self.shape.is_known or casts:
+            return Fused()
+        takes = adapter.plain and self.kind != "int8"
+        on = {name.partition(".")[0] for name, rank in adapter.ranks.items() if rank}
+        return Fused(
+            attention=self.kernels.attention and takes and "self_attn" in on,
+            mlp=self.kernels.mlp and takes and "mlp" in on,
+            norms=self.kernels.norms,
+        )
 
     def _others(self) -> int:
         return 0 if self.adapter is None else self.adapter.other_parameters

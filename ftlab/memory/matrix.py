@@ -22,6 +22,7 @@ BETWEEN: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Published shapes of sizes that rules of thumb speak of and no shipped model has."""
 
+LEGEND = "Below a model: what is run again (training.recompute); paged = optimizer states\nmove to RAM."
 CARDS = ("8GB", "12GB", "16GB", "24GB", "40GB", "48GB", "80GB", "141GB")
 
 
@@ -53,11 +54,12 @@ def largest_models(
 
 
 def cell_text(cell: Mapping[str, Any] | None) -> str:
-    """A cell for the terminal."""
+    """A cell for the terminal, short: the model, and below it what its passes run again (`LEGEND`)."""
     if cell is None:
         return "–"
-    pages = ", pages" if cell["pages"] else ""
-    return f"{cell['model']}\nrecompute={cell['recompute']}{pages}"
+    again = str(cell["recompute"])
+    again = f"{again} layers" if again.isdigit() else "" if again == "none" else again
+    return f"{cell['model']}\n{', '.join(filter(None, (again, 'paged' if cell['pages'] else '')))}"
 
 
 def _largest(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -79,21 +80,24 @@ def plan_text(plan: Plan, changes: Sequence[Change], title: str) -> RenderableTy
     return Group(*parts)
 
 
-def matrix_text(cells: Mapping[str, Mapping[str, str]], cards: Sequence[str], title: str) -> Table:
-    """The largest model by card and method.
+def matrix_text(
+    cells: Mapping[str, Mapping[str, str]], cards: Sequence[str], title: str, legend: str
+) -> RenderableType:
+    """The largest model by card and method, for 80 columns.
 
     Args:
         cells: Method → card → model.
         cards: The lines.
         title: What all have in common.
+        legend: What the cells' words mean.
     """
-    table = Table(title=title, title_justify="left", show_lines=True)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
     table.add_column("card")
     for method in cells:
         table.add_column(method)
     for card in cards:
         table.add_row(card, *(row[card] for row in cells.values()))
-    return table
+    return Group(table, Text(legend))
 
 
 def _verdict(plan: Plan) -> str:
@@ -104,7 +108,7 @@ def _verdict(plan: Plan) -> str:
     if plan.fits:
         return "It fits."
     over = plan.needed_bytes + plan.margin_bytes - plan.device_bytes
-    return f"It does not fit: {_gib(over)} too much."
+    return f"It does not fit: {_gib(over) if over >= GIB / 10 else f'{over / 2**20:,.0f} MiB'} too much."
 
 
 def _how(plan: Plan) -> str:

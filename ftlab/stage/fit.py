@@ -90,17 +90,17 @@ def _module(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> TrainModule:
         lr_multipliers=inputs.method.lr_multipliers,
         max_skipped_steps=cfg.training.max_skipped_steps,
         probe=_largest_step(cfg, inputs),
-        **_planned(inputs),
+        **_planned(cfg, inputs),
     )
 
 
-def _planned(inputs: Inputs) -> dict[str, Any]:
+def _planned(cfg: DictConfig, inputs: Inputs) -> dict[str, Any]:
     """What the module takes of the memory plan."""
     plan = inputs.plan
     if plan is None:
         return {}
     level = plan.load.level
-    changes = advice(plan)
+    changes = advice(cfg, plan)
     return {
         "recompute": Recompute(norms=level.norms, mlp=level.mlp, layers=level.layers),
         "probe_bytes": sum(term.bytes for term in plan.terms if term.name == "optimizer states"),

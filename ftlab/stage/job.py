@@ -6,18 +6,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ftlab.memory.job import Adapter, Device, Fused, Job, Optimizer
+from ftlab.memory.job import OPTIMIZERS, Adapter, Device, Fused, Job, Optimizer
 from ftlab.memory.shape import Shape
 from ftlab.problem import InputError, Problem
 
-_OPTIMIZERS = {
-    "AdamW": Optimizer("AdamW", 2, None),
-    "AdamW8bit": Optimizer("AdamW8bit", 2, 1 + 4 / 256, least_numel=4096),
-    "PagedAdamW32bit": Optimizer("PagedAdamW32bit", 2, 4, paged=True),
-    "PagedAdamW8bit": Optimizer("PagedAdamW8bit", 2, 1 + 4 / 256, paged=True, least_numel=4096),
-    "Lion8bit": Optimizer("Lion8bit", 1, 1 + 4 / 256, least_numel=4096),
-    "Adafactor": Optimizer("Adafactor", 0.02, 4),
-}
 _USUAL_TARGETS = ("q_proj", "v_proj", "qkv_proj")
 """What PEFT takes where `target_modules` is null."""
 
@@ -61,22 +53,9 @@ def job_of(cfg: DictConfig, shape: Shape, device: Device) -> Job:
         device=device,
         trained_layers=trained_layers,
         adapter=adapter,
-        fused=_fused(cfg, shape, adapter, casts=autocast and wide_base),
-        fp8=cfg.kernels.arithmetic == "fp8" and adapter is not None and adapter.plain and device == "cuda",
+        kernels=Fused(cfg.kernels.attention, cfg.kernels.mlp, cfg.kernels.norms),
+        wants_fp8=cfg.kernels.arithmetic == "fp8",
         notes=tuple(notes),
-    )
-
-
-def _fused(cfg: DictConfig, shape: Shape, adapter: Adapter | None, *, casts: bool) -> Fused:
-    """Which parts `ftlab.kernels.accelerate` will take."""
-    if adapter is None or not shape.is_known or casts:
-        return Fused()
-    takes = adapter.plain and cfg.quantization.kind != "int8"
-    on = {part: any(adapter.ranks.get(n) for n in shape.linears if n.startswith(part)) for part in ("self_attn", "mlp")}
-    return Fused(
-        attention=bool(cfg.kernels.attention and takes and on["self_attn"]),
-        mlp=bool(cfg.kernels.mlp and takes and on["mlp"]),
-        norms=bool(cfg.kernels.norms),
     )
 
 
@@ -84,9 +63,9 @@ def _optimizer(node: DictConfig, notes: list[str]) -> Optimizer:
     name = node._target_.rpartition(".")[2]
     if name == "SGD":
         return Optimizer(name, 1 if node.get("momentum") else 0, None)
-    if name not in _OPTIMIZERS:
+    if name not in OPTIMIZERS:
         notes.append(f"{name} is not known: two 32-bit numbers are counted for each trained weight.")
-    return _OPTIMIZERS.get(name, Optimizer(name, 2, 4))
+    return OPTIMIZERS.get(name, Optimizer(name, 2, 4))
 
 
 def _adapter(cfg: DictConfig, shape: Shape, notes: list[str]) -> Adapter:
@@ -105,14 +84,23 @@ def _adapter(cfg: DictConfig, shape: Shape, notes: list[str]) -> Adapter:
             notes.append("The variant of LoRA is estimated as plain LoRA on the plain path.")
         magnitudes = layers * sum(shape.linears[name][0] for name in targets) if node.get("use_dora") else 0
         ranks = dict.fromkeys(targets, int(node.get("r", 8)))
-        return Adapter(ranks, layers, float(node.get("lora_dropout") or 0), plain, magnitudes)
+        return Adapter(
+            ranks,
+            layers,
+            float(node.get("lora_dropout") or 0),
+            plain,
+            on_exact=str(node.get("init_lora_weights", "")).startswith("pissa"),
+            other_parameters=magnitudes,
+        )
     notes.append(f"{kind} is estimated: its adapter is small, its activations are those of the plain path.")
     if kind == "AdaLoraConfig":
-        return Adapter(dict.fromkeys(targets, int(node.get("init_r", 12))), layers, plain=False)
+        return Adapter(dict.fromkeys(targets, int(node.get("init_r", 12))), layers, plain=False, has_r=False)
     if kind in ("PromptTuningConfig", "PrefixTuningConfig"):
         width = 2 * shape.key * shape.layers if kind.startswith("Prefix") else shape.hidden
-        return Adapter({}, layers, plain=False, other_parameters=int(node.get("num_virtual_tokens") or 0) * width)
-    return Adapter(dict.fromkeys(targets, 1), layers, plain=False)
+        return Adapter(
+            {}, layers, plain=False, has_r=False, other_parameters=int(node.get("num_virtual_tokens") or 0) * width
+        )
+    return Adapter(dict.fromkeys(targets, 1), layers, plain=False, has_r=False)
 
 
 def _targets(chosen: Any, shape: Shape) -> list[str]:

@@ -135,20 +135,16 @@ def plan_for(
     Returns:
         The plan, and changes that would make room where it doesn't fit.
     """
-    training = cfg.training
-    tokens = None if training.micro_batch_tokens == "auto" else training.micro_batch_tokens
-    recompute = None if training.recompute == "auto" else training.recompute
-    plan = choose(
-        job_of(cfg, shape, device),
-        device_bytes=device_bytes,
-        longest_row=longest_row,
-        step_tokens=step_tokens,
-        micro_batch_tokens=tokens,
-        recompute=recompute,
-        supervised_share=supervised_share,
-    )
-    models = {name: other for name, other in shipped_shapes().items() if name != "tiny"}
-    return plan, [] if plan.fits else advise(plan, models)
+    given = _given(cfg) | {"supervised_share": supervised_share}
+    rows = {"longest_row": longest_row, "step_tokens": step_tokens}
+    plan = choose(job_of(cfg, shape, device), device_bytes=device_bytes, **rows, **given)
+    return plan, [] if plan.fits else advise(plan, _models(), given)
+
+
+def _given(cfg: DictConfig) -> dict[str, Any]:
+    """What the user chose of budget and recomputation; None = left to the plan."""
+    chosen = {key: cfg.training[key] for key in ("micro_batch_tokens", "recompute")}
+    return {key: None if value == "auto" else value for key, value in chosen.items()}
 
 
 def matrix_task(cfg: DictConfig) -> dict[str, dict[str, dict[str, Any] | None]]:
@@ -160,8 +156,7 @@ def matrix_task(cfg: DictConfig) -> dict[str, dict[str, dict[str, Any] | None]]:
     Returns:
         See `ftlab.memory.matrix.largest_models`.
     """
-    models = {name: shape for name, shape in shipped_shapes().items() if name != "tiny"}
-    models |= {name: shape_of(keys) for name, keys in BETWEEN.items()}
+    models = _models() | {name: shape_of(keys) for name, keys in BETWEEN.items()}
     start = models["llama3-8b"]
     jobs = {method: job_of(_with_method(method), start, "cuda") for method in MATRIX_METHODS}
     row = row_tokens(cfg)
@@ -212,10 +207,9 @@ def hold_to(memory: str | int | float) -> None:
     torch.cuda.set_per_process_memory_fraction(min(1.0, max(0, stated - CONTEXT_BYTES) / total))
 
 
-def advice(plan: Plan) -> list[str]:
+def advice(cfg: DictConfig, plan: Plan) -> list[str]:
     """What would need less than the plan, as overrides with their sizes."""
-    models = {name: other for name, other in shipped_shapes().items() if name != "tiny"}
-    return [_way(change) for change in advise(plan, models)[:4]]
+    return [_way(change) for change in advise(plan, _models(), _given(cfg))[:4]]
 
 
 def _way(change: Change) -> str:
@@ -243,6 +237,11 @@ def shipped_shapes() -> dict[str, Shape]:
         if isinstance(keys, dict) and keys.get("shape"):
             shapes[file.stem] = shape_of(keys["shape"])
     return shapes
+
+
+def _models() -> dict[str, Shape]:
+    """Those of them that a user would take."""
+    return {name: shape for name, shape in shipped_shapes().items() if name != "tiny"}
 
 
 def _with_method(method: str) -> DictConfig:

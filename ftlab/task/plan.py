@@ -6,7 +6,7 @@ import sys
 from omegaconf import DictConfig
 from rich.console import Console
 
-from ftlab.memory.matrix import CARDS, cell_text
+from ftlab.memory.matrix import CARDS, LEGEND, cell_text
 from ftlab.memory.table import matrix_text, plan_data, plan_text
 from ftlab.stage.plan import matrix_task, plan_task, row_tokens
 
@@ -24,7 +24,7 @@ def run(cfg: DictConfig) -> None:
         table = matrix_task(cfg)
         cells = {method: {card: cell_text(cell) for card, cell in row.items()} for method, row in table.items()}
         title = f"The largest model that trains on rows of up to {row_tokens(cfg):,} tokens"
-        _print(cfg, table, matrix_text(cells, CARDS, title))
+        _print(cfg, table, matrix_text(cells, CARDS, title, LEGEND))
         return
     plan, changes = plan_task(cfg)
     title = f"{cfg.model.name} · {cfg.method.name} · {cfg.optimizer._target_.rpartition('.')[2]}"

@@ -44,7 +44,7 @@ def _job(kind: str, dropout: float, fused: bool) -> Job:
     return Job(
         shape=shape, kind="none", double_quantization=False, base_bytes=4, trained_bytes=4, activation_bytes=4,
         stream_bytes=4, method="adapter", optimizer=Optimizer("AdamW", 2, None), device="cuda",
-        adapter=Adapter(dict.fromkeys(shape.linears, 4), 2, dropout), fused=Fused(fused, fused, fused),
+        adapter=Adapter(dict.fromkeys(shape.linears, 4), 2, dropout), kernels=Fused(fused, fused, fused),
     )  # fmt: skip
 
 

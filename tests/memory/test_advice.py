@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from ftlab.memory.advice import advise, with_shape
-from ftlab.memory.job import Adapter, Fused, Job, Optimizer
+from ftlab.memory.job import Adapter, Job, Optimizer
 from ftlab.memory.matrix import CARDS, largest_models
 from ftlab.memory.policy import choose
 from ftlab.stage.plan import shipped_shapes
 from tests.memory.test_policy import GIB, JOB
 
 MODELS = {name: shape for name, shape in shipped_shapes().items() if name != "tiny"}
-FULL = replace(JOB, kind="none", method="full", adapter=None, trained_layers=32, trained_bytes=2, fused=Fused())
+FULL = replace(JOB, kind="none", method="full", adapter=None, trained_layers=32, trained_bytes=2)
 
 
 def _changes(job: Job, size: int, row: int = 2048) -> list[tuple[str, bool]]:

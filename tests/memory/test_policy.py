@@ -16,7 +16,7 @@ SHAPE = shipped_shapes()["llama3-8b"]
 JOB = Job(
     shape=SHAPE, kind="nf4", double_quantization=True, base_bytes=2, trained_bytes=4, activation_bytes=2,
     stream_bytes=2, method="adapter", optimizer=Optimizer("AdamW", 2, None), device="cuda",
-    adapter=Adapter(dict.fromkeys(SHAPE.linears, 16), 32), fused=Fused(True, True, True),
+    adapter=Adapter(dict.fromkeys(SHAPE.linears, 16), 32), kernels=Fused(True, True, True),
 )  # fmt: skip
 ROWS = {"longest_row": 1024, "step_tokens": 16384}
 
@@ -87,7 +87,7 @@ def test_row_longer_than_the_budget_sets_the_size_of_the_largest_forward_pass() 
 
 
 def test_paged_states_need_no_place_on_the_device() -> None:
-    full = replace(JOB, kind="none", method="full", adapter=None, trained_layers=32, trained_bytes=2, fused=Fused())
+    full = replace(JOB, kind="none", method="full", adapter=None, trained_layers=32, trained_bytes=2)
     plain = make_plan(full, Load(2048, 1024, 16384, Level()), 40 * GIB)
     paging = replace(full, optimizer=Optimizer("PagedAdamW32bit", 2, 4, paged=True))
     paged = make_plan(paging, Load(2048, 1024, 16384, Level()), 48 * GIB)

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console, RenderableType
 
+from ftlab.config.rule import check
+from ftlab.memory.matrix import CARDS, LEGEND, cell_text
 from ftlab.memory.plan import HOST_BYTES
+from ftlab.memory.table import matrix_text, plan_text
 from ftlab.problem import InputError
-from ftlab.stage.plan import compared, model_keys, plan_run, plan_task, shipped_shapes, too_large
+from ftlab.stage.plan import MATRIX_METHODS, compared, model_keys, plan_run, plan_task, shipped_shapes, too_large
 from tests.config.composition import composed
 
 GIB = 2**30
@@ -28,6 +32,14 @@ def _plan(folder: Path, *overrides: str, blocked: tuple[str, ...] = ("torch", "t
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def drawn(part: RenderableType) -> str:
+    """What a terminal of 80 columns shows."""
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(part)
+    return capture.get()
 
 
 def test_plan_needs_no_torch_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -61,14 +73,61 @@ def test_text_plan_names_terms_verdict_and_changes(capsys: pytest.CaptureFixture
         assert part in told
 
 
-def test_each_change_is_an_override_that_composes() -> None:
-    _, changes = plan_task(composed("task=plan", "model=llama3-8b", "method=full", "trainer.memory=24GB"))
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("method=full", "trainer.memory=24GB"),
+        ("method=freeze", "trainer.memory=14GB", "kernels=none"),
+        ("method=full", "trainer.memory=14GB", "kernels=fp8"),
+        ("method=pissa", "trainer.memory=12GB"),
+        ("method=adalora", "trainer.memory=12GB"),
+        ("method=lora", "quantization=int8", "trainer.memory=8GB"),
+        ("method=lora", "trainer=cpu", "trainer.memory=12GB"),
+        ("training.micro_batch_tokens=32768", "trainer.memory=12GB"),
+        ("training.recompute=none", "trainer.memory=10GB"),
+        ("model=llama3-70b", "method=article", "trainer.memory=12GB"),
+    ],
+    ids=" ".join,
+)
+def test_each_change_composes_and_does_what_it_says(typed: tuple[str, ...]) -> None:
+    base = ("task=plan", "model=llama3-8b", *typed)
+    plan, changes = plan_task(composed(*base))
+    assert not plan.fits
     assert changes
     for change in changes:
-        again, _ = plan_task(
-            composed("task=plan", "model=llama3-8b", "method=full", "trainer.memory=24GB", *change.override.split())
-        )
-        assert again.fits or not change.fits
+        given = {word.partition("=")[0]: word for word in (*base, *change.override.split())}  # the change wins
+        cfg = composed(*given.values())
+        assert list(check(cfg)) == [], change.override
+        again, _ = plan_task(cfg)
+        assert again.fits == change.fits, change.override
+        if not again.fits:
+            assert change.plan.needed_bytes == pytest.approx(again.needed_bytes, rel=0.02), change.override
+
+
+def test_rows_that_are_advised_to_be_cut_are_not_refused_then() -> None:
+    _, changes = plan_task(composed("task=plan", "model=llama3-8b", "trainer.memory=8GB"))
+    assert "training.max_row_tokens=1024 data.long_rows=truncate" in [change.override for change in changes]
+
+
+def test_plan_that_lacks_little_says_how_much_and_names_all_that_is_enough() -> None:
+    plan, changes = plan_task(composed("task=plan", "model=llama3-8b", "trainer.memory=8GB"))
+    lacking = plan.needed_bytes + plan.margin_bytes - (plan.device_bytes or 0)
+    assert 0 < lacking < 0.1 * GIB
+    assert f"It does not fit: {lacking / 2**20:,.0f} MiB too much." in drawn(plan_text(plan, changes, ""))
+    assert [change.override.split("=")[0] for change in changes if change.fits] == [
+        "method.r", "training.max_row_tokens", "model",
+    ]  # fmt: skip
+
+
+def test_table_of_cards_reads_at_80_columns() -> None:
+    def cell(method: str) -> str:
+        return cell_text({"model": "smollm2-1.7b", "recompute": "64", "pages": method == "qlora"})
+
+    cells = {method: dict.fromkeys(CARDS, cell(method)) for method in MATRIX_METHODS}
+    lines = drawn(matrix_text(cells, CARDS, "title", LEGEND)).splitlines()
+    assert all("…" not in line and len(line) <= 80 for line in lines)
+    assert sum(line.count("smollm2-1.7b") == len(MATRIX_METHODS) for line in lines) == len(CARDS)
+    assert sum(line.count("64 layers") == len(MATRIX_METHODS) and "paged" in line for line in lines) == len(CARDS)
 
 
 @pytest.mark.parametrize("model", sorted(shipped_shapes()))
