@@ -39,6 +39,7 @@ class Update:
         self._device = device
         self._known = set(optimizer.state)
         self._versions = [parameter._version for parameter in self._parameters]
+        self._counts = self._updates()
         self.is_due = False
 
     def ready(self) -> None:
@@ -62,7 +63,7 @@ class Update:
         memory = self._attempt(step)
         if memory is None:
             return None
-        if [parameter._version for parameter in self._parameters] != self._versions:
+        if self._has_changed_some():
             raise HalfUpdateError(
                 "Out of memory in the middle of an update. Go on from the last checkpoint (resume=auto) with an "
                 "optimizer that holds less, such as optimizer=paged-adamw-8bit."
@@ -75,6 +76,21 @@ class Update:
                 "trains fewer weights (method=lora, method=qlora). `task=plan` shows what each would save."
             )
         return memory
+
+    def _has_changed_some(self) -> bool:
+        """Whether a weight was updated already.
+
+        PyTorch counts changes of a tensor, but not those by bitsandbytes' kernels; that counts updates itself.
+        """
+        if [parameter._version for parameter in self._parameters] != self._versions:
+            return True
+        return any(count > self._counts.get(key, 0) for key, count in self._updates().items())
+
+    def _updates(self) -> dict[Any, int]:
+        """Updates of each weight so far, by bitsandbytes' count."""
+        if not hasattr(self._optimizer, "init_state"):
+            return {}
+        return {key: int(state["step"]) for key, state in self._optimizer.state.items() if "step" in state}
 
     def _attempt(self, step: Callable[[], None]) -> tuple[int, int] | None:
         try:

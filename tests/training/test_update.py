@@ -87,6 +87,30 @@ def test_half_an_update_is_not_run_again() -> None:
         update.run(_step(update, optimizer))
 
 
+@pytest.mark.parametrize("joined", [False, True])
+def test_half_an_update_by_bitsandbytes_is_not_run_again(joined: bool) -> None:
+    import bitsandbytes
+
+    from ftlab.optimizer.flat import flattened
+
+    class Late(bitsandbytes.optim.AdamW32bit):  # type: ignore[misc]
+        """Runs out of memory behind the first tensor; its kernels change weights unseen by PyTorch."""
+
+        def update_step(self, group: Any, p: Any, gindex: int, pindex: int) -> None:
+            if (gindex, pindex) != (0, 0):
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            super().update_step(group, p, gindex, pindex)
+
+    weights = [nn.Parameter(torch.ones(count)) for count in (4096, 4096, 8)]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    optimizer = (flattened(Late) if joined else Late)([{"params": weights}], lr=0.1)
+    update = Update(optimizer, weights, CPU)
+    with pytest.raises(HalfUpdateError, match="last checkpoint"):
+        update.run(_step(update, optimizer))
+    assert float(weights[0][0].detach()) == pytest.approx(0.9, abs=0.01)  # once, not twice
+
+
 def test_failure_before_the_update_is_left_to_the_step() -> None:
     weights = _weights()
     optimizer = torch.optim.AdamW(weights)
