@@ -14,6 +14,9 @@ from ftlab.check.report import CheckReport, FindingGroup, Gravity, TokenReport
 _PLACES = 3
 """Places of one code that are named."""
 
+_NOTHING_WITHOUT = frozenset({"FT104", "FT105", "FT510", "FT606", "FT607"})
+"""Faults of a whole file, or of all rows: silenced they leave nothing to train on."""
+
 _BAR_COLUMNS = 28
 
 _STYLES: dict[Gravity, str] = {"error": "bold red", "warning": "yellow", "note": "cyan", "silenced": "dim"}
@@ -176,11 +179,14 @@ def _advice(report: CheckReport) -> dict[str, str]:
     changed = sum(account.changed for account in report.accounts)
     if report.outcome == "clean" or "cleaned set" in report.written:
         return {}
-    code = report.groups[0].code
-    advice = {f"take {code} for granted": f"check.silence=[{code}]"}
+    advice = {}
     if dropped or changed:
-        what = f"leave out {dropped:,} and mend {changed:,} rows" if changed else f"leave out {dropped:,} rows"
-        advice = {what: "check.write=clean.jsonl", **advice}
+        done = [f"{verb} {count:,}" for verb, count in (("leave out", dropped), ("mend", changed)) if count]
+        rows = "row" if dropped + changed == 1 else "rows"
+        advice[f"{' and '.join(done)} {rows}"] = "check.write=clean.jsonl"
+    weighty = (group.code for group in report.groups if group.gravity in ("error", "warning"))
+    if code := next((code for code in weighty if code not in _NOTHING_WITHOUT), None):
+        advice[f"take {code} for granted"] = f"check.silence=[{code}]"
     return advice
 
 
