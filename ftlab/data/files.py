@@ -119,6 +119,7 @@ def _wrong_content(path: Path, file_format: str) -> Problem | None:
     is_parquet = head == b"PAR1"
     if is_parquet == (file_format == "parquet"):
         found = next((found for magic, found in _MAGIC.items() if head.startswith(magic) and not is_parquet), None)
+        found = found or (None if is_parquet else _unmarked_utf16(head))
         if not found:
             return None
         return Problem(str(path), f"must be a {file_format} file, but is {found[0]}.", found[1], OTHER_FORMAT)
@@ -127,3 +128,10 @@ def _wrong_content(path: Path, file_format: str) -> Problem | None:
         return Problem(str(path), f"must be a {file_format} file, but is {what}.", fix, OTHER_FORMAT)
     fix = "Set data.file_format to what it is."
     return Problem(str(path), "must be a Parquet file, but isn't one.", fix, OTHER_FORMAT)
+
+
+def _unmarked_utf16(head: bytes) -> tuple[str, str] | None:
+    """What to say of UTF-16 without its mark: every other byte of plain text is 0 there."""
+    zeros = [byte == 0 for byte in head]
+    order = {(False, True): "LE", (True, False): "BE"}.get((any(zeros[::2]), any(zeros[1::2])))
+    return ("UTF-16 text", f"Convert it: iconv -f UTF-16{order} -t UTF-8.") if order else None

@@ -76,24 +76,24 @@ def _lines(path: Path, shown: str, faults: Faults) -> Iterator[tuple[int, str]]:
 
 
 def _read_jsonl(file: DataFile, faults: Faults) -> Iterator[Record]:
-    read, decoder = 0, _Decoder()
+    is_first, decoder = True, _Decoder()
     for number, line in _lines(file.path, file.shown, faults):
         if not line.strip():
             continue
+        was_first, is_first = is_first, False
         origin = f"{file.shown}:{number}"
         try:
             value = decoder.decode(line)
         except (ValueError, RecursionError) as error:
-            if read == 0 and (problem := _other_format(origin, line)):
+            if was_first and (problem := _other_format(origin, line)):
                 faults.add(problem)
                 return
             what = f"must be a JSON object on one line, but is broken: {_reason(error)}."
             faults.add(Problem(origin, what, _mend_advice(line), BROKEN))
             continue
-        if read == 0 and isinstance(value, list):
+        if was_first and isinstance(value, list):
             faults.add(_whole_json(origin, "a JSON array"))
             return
-        read += 1
         yield from _record(origin, value, decoder, faults)
 
 

@@ -172,6 +172,11 @@ def test_broken_json_is_told_by_line_and_column_and_reading_goes_on(tmp_path: Pa
     ]
 
 
+def test_list_or_comma_behind_a_broken_first_line_does_not_end_reading(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", ['{"instruction": "a"', "[1, 2]", "broken, too", json.dumps(GOOD)])
+    assert [told.split(": ")[0] for told in faults(path)] == ["rows.jsonl:1", "rows.jsonl:2", "rows.jsonl:3"]
+
+
 @pytest.mark.parametrize("line", ["{" + '"a":[' * 100_000, '{"a": NaN}', '{"a": ' + "1" * 5000 + "}", '{"a": "\t"}'])
 def test_hostile_line_is_a_fault(tmp_path: Path, line: str) -> None:
     told = faults(write(tmp_path / "rows.jsonl", [json.dumps(GOOD), line]))
@@ -263,6 +268,15 @@ def test_utf_16_and_archives_are_told(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "zip.jsonl", "wb") as file:
         file.write(json.dumps(GOOD).encode())
     assert faults(str(tmp_path / "zip.jsonl")) == ["zip.jsonl: must be a jsonl file, but is a gzip archive. Unpack it."]
+
+
+def test_utf_16_without_a_mark_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(json.dumps(GOOD).encode("utf-16-le"))
+    (told,) = faults(str(path))
+    assert told == "rows.jsonl: must be a jsonl file, but is UTF-16 text. Convert it: iconv -f UTF-16LE -t UTF-8."
+    path.write_bytes(json.dumps(GOOD).encode("utf-16-be"))
+    assert "iconv -f UTF-16BE -t UTF-8" in faults(str(path))[0]
 
 
 def test_parquet_under_another_name_and_the_reverse_are_told(tmp_path: Path) -> None:
