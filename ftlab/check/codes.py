@@ -202,7 +202,8 @@ _ALL: tuple[Code, ...] = (
         "question stands in a held-out split, too",
         "warning",
         "keep",
-        "The same question is trained on and measured on, with another answer. Keep each question in one split.",
+        "The same question is trained on and measured on, with another answer. Remove one of "
+        "the two, or name held-out files of your own in data.validation_path and data.test_path.",
     ),
     # FT3xx tokens
     Code(
@@ -506,8 +507,8 @@ _ALL: tuple[Code, ...] = (
         "no row left to train on",
         "error",
         "keep",
-        "All training rows are longer than allowed and were left out. Choose data.long_rows=split, or raise "
-        "training.max_row_tokens.",
+        "All training rows were left out, since they are longer than allowed, or have faults that check.silence names. "
+        "Choose data.long_rows=split, raise training.max_row_tokens, or mend the rows.",
     ),
 )
 

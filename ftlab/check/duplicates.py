@@ -144,7 +144,8 @@ def _same_question(rows: _Rows, keys: _Keys) -> Iterator[Finding]:
 def _asked_elsewhere(rows: _Rows, position: int, first: int) -> Finding:
     row, other = rows.at(position), rows.at(first)
     what = f"asks what {other.origin} of the {rows.split(first)} split asks, with another answer."
-    return Finding("FT213", row.origin, what, "Keep a question in one split.", row.id, (other.id,))
+    fix = "Remove one of the two, or name held-out files of your own in data.validation_path and data.test_path."
+    return Finding("FT213", row.origin, what, fix, row.id, (other.id,))
 
 
 def _asked_before(rows: _Rows, position: int, first: int) -> Finding:

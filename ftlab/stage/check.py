@@ -16,6 +16,7 @@ from rich.text import Text
 from transformers import PreTrainedTokenizerBase
 
 from ftlab.check.examination import Examination
+from ftlab.check.finding import Finding
 from ftlab.check.page import write_page
 from ftlab.check.report import CheckReport, TokenReport
 from ftlab.check.tokens import Schedule, find_tokens, measure
@@ -32,7 +33,8 @@ from ftlab.model.tokenizer import load_tokenizer
 from ftlab.problem import InputError, raise_all
 from ftlab.stage.clean import READ_MENDS, file_keys, files, find_originals, look_of, mended, write
 from ftlab.stage.encode import Encoded, encode
-from ftlab.stage.guard import begin, by_name, look, take_masks, usable
+from ftlab.stage.guard import begin, by_name, look, usable
+from ftlab.stage.preflight import nothing_left, take_masks
 from ftlab.stage.prepare import load_model_config, model_source, plain, read_rows
 
 USUAL_BUDGET_TOKENS = 8192
@@ -101,16 +103,15 @@ def _tokenizer(cfg: DictConfig) -> tuple[PreTrainedTokenizerBase, int | None, li
 
 def _encoded(cfg: DictConfig, done: Examination, splits: Splits, tokenizer: PreTrainedTokenizerBase) -> Encoded | None:
     """The usable rows as token ids, however long; None where there is none to train on."""
-    faults = Faults()
+    faults, kept, encoded = Faults(), usable(done, splits), None
     try:
-        encoded = encode(cfg, tokenizer, usable(done, splits), None, faults)
+        encoded = encode(cfg, tokenizer, kept, None, faults) if len(kept.train) else None
     except InputError as error:
         for problem in error.problems:
             faults.add(problem)
-        done.take_faults(faults)
-        return None
     done.take_faults(faults)
-    if not len(encoded.train):
+    if encoded is None or not len(encoded.train):
+        done.take(Finding(found.code, found.where, found.what, found.fix) for found in nothing_left(done, splits))
         return None
     take_masks(cfg, done, splits, encoded, tokenizer, limit=None)
     return encoded

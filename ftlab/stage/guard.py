@@ -1,7 +1,8 @@
 """The check of the rows that guards every run: the same analysers as `task=check` has, in few words.
 
 In: the configuration, the rows, what reader and encoder found. Out: an `Examination`; its errors stop the run, its
-warnings are summed up in a line. Rows that only a silenced error hits are left out, and counted.
+warnings are summed up in a line. Rows that only a silenced error hits are left out, and counted. Their masks are
+`preflight`'s.
 """
 
 import hashlib
@@ -12,22 +13,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
-from transformers import PreTrainedTokenizerBase
 
 import ftlab.check
 from ftlab.check.codes import CODES
-from ftlab.check.examination import Examination, of_ids
-from ftlab.check.masks import check_masks
+from ftlab.check.examination import Examination
 from ftlab.check.structure import read_schema
 from ftlab.check.verdict import Rules, Tally, check_rules
 from ftlab.data import cache
 from ftlab.data.faults import Faults
-from ftlab.data.row import EncodedRow, Row
+from ftlab.data.row import Row
 from ftlab.data.source import Splits
-from ftlab.problem import InputError, Problem, raise_all
-from ftlab.stage.encode import Encoded, cache_folder, encode
+from ftlab.problem import raise_all
+from ftlab.stage.encode import cache_folder
 
 SMALL_ROWS = 20_000
 """Rows of a run of which everything is looked at. Of more, the content of as many is, and near duplicates aren't looked
@@ -84,7 +82,7 @@ def look_once(cfg: DictConfig, done: Examination, splits: Splits, faults: Faults
     done.take_faults(faults, unread=True)
     settings = {"near": wants_near(cfg, splits), "content_rows": SMALL_ROWS, **_settings(cfg)}
     kept = splits.key if not done.tally.unusable else None
-    key = kept and cache.key(kind="check", rows=kept, code=_code(), **settings)
+    key = kept and cache.key(kind="check", rows=kept, code=code_sha256(), **settings)
     looked = Examination(Tally(done.tally.rules))
 
     def build(folder: Path) -> bool:
@@ -106,7 +104,7 @@ def _settings(cfg: DictConfig) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _code() -> str:
+def code_sha256() -> str:
     """Names this version of the checks: another one doesn't take over what they found."""
     digest = hashlib.sha256()
     for file in sorted(Path(ftlab.check.__file__).parent.glob("*.py")):
@@ -117,12 +115,17 @@ def _code() -> str:
 def wants_near(cfg: DictConfig, splits: Splits) -> bool:
     """Returns whether a training run looks for near duplicates."""
     asked = cfg.check.near_duplicates
-    return _count(splits) <= SMALL_ROWS if asked == "auto" else bool(asked)
+    return count_rows(splits) <= SMALL_ROWS if asked == "auto" else bool(asked)
 
 
 def by_name(splits: Splits) -> dict[str, Sequence[Row]]:
     """Returns the rows by split."""
     return {"train": splits.train, "validation": splits.validation, "test": splits.test}
+
+
+def count_rows(splits: Splits) -> int:
+    """Returns how many rows all splits have together."""
+    return sum(map(len, by_name(splits).values()))
 
 
 def usable(done: Examination, splits: Splits) -> Splits:
@@ -136,87 +139,6 @@ def usable(done: Examination, splits: Splits) -> Splits:
         validation=done.usable(splits.validation),
         test=done.usable(splits.test),
     )
-
-
-def take_masks(
-    cfg: DictConfig,
-    done: Examination,
-    splits: Splits,
-    encoded: Encoded,
-    tokenizer: PreTrainedTokenizerBase,
-    limit: int | None,
-) -> None:
-    """Proves the loss masks of all rows that are encoded whole; parts of long ones have no end of their own.
-
-    Args:
-        cfg: The composed configuration.
-        done: Takes the breaches.
-        splits: The rows.
-        encoded: The rows as token ids.
-        tokenizer: What encoded them.
-        limit: The longest row that was left whole, in tokens; None where all were.
-    """
-    for name, rows in by_name(splits).items():
-        part = getattr(encoded, name)
-        whole = np.ones(len(part), dtype=bool)
-        if limit is not None and cfg.data.long_rows in ("truncate", "split"):
-            whole &= part.lengths < limit
-        if limit is not None and cfg.data.long_rows == "split":
-            ids, counts = np.unique(part.row_ids, return_counts=True)
-            whole &= np.isin(part.row_ids, ids[counts == 1])
-        elif cfg.data.train_on == "each":
-            whole[:] = True
-        places = np.flatnonzero(whole)
-        findings = check_masks(
-            _at(part, places.tolist()),
-            of_ids(rows, part.row_ids[places].tolist()),
-            tokenizer=tokenizer,
-            stop_ids=encoded.stop_ids,
-            pad_id=int(tokenizer.pad_token_id),
-            train_on=cfg.data.train_on,
-        )
-        done.take(findings, unusable=True)
-
-
-def encode_checked(
-    cfg: DictConfig, done: Examination, splits: Splits, tokenizer: PreTrainedTokenizerBase, limit: int | None
-) -> Encoded | None:
-    """Encodes the rows that can be trained on, and proves their masks.
-
-    Args:
-        cfg: The composed configuration.
-        done: Takes what encoder and preflight find.
-        splits: The rows.
-        tokenizer: With a chat template.
-        limit: The longest row allowed, in tokens; None allows all.
-
-    Returns:
-        The encoded rows; with errors in `done` they are of no use. None where errors leave none to train on.
-
-    Raises:
-        InputError: The template fits no row, or no row is left to train on.
-    """
-    faults, kept = Faults(), usable(done, splits)
-    if not len(kept.train):
-        _refuse_nothing(done, splits)
-        return None
-    encoded = encode(cfg, tokenizer, kept, limit, faults)
-    done.take_faults(faults)
-    before = len(done.tally.unusable)
-
-    def prove(_: Path) -> bool:
-        take_masks(cfg, done, splits, encoded, tokenizer, limit)
-        return len(done.tally.unusable) == before
-
-    ends = {"stop_ids": encoded.stop_ids, "pad_id": tokenizer.pad_token_id, "train_on": cfg.data.train_on}
-    key = cache.key(kind="masks", encoded=encoded.sha256, model=cfg.model.path, code=_code(), **ends)
-    cache.Cache(cache_folder(cfg)).entry(None if done.tally.unusable else key, prove)
-    if len(done.tally.unusable) > before:
-        encoded = encode(cfg, tokenizer, usable(done, splits), limit, Faults())
-    if not len(encoded.train):
-        _refuse_nothing(done, splits)
-        return None
-    return encoded
 
 
 def notes(cfg: DictConfig, done: Examination, splits: Splits) -> Iterator[str]:
@@ -234,32 +156,13 @@ def notes(cfg: DictConfig, done: Examination, splits: Splits) -> Iterator[str]:
     used = f"{left_out.total():,} left out ({_listed(left_out)})" if left_out else "all are used"
     warnings = {code: count for code, count in tally.counts.items() if tally.rules.gravity(code) == "warning"}
     said = f"warnings: {_listed(warnings)} (task=check shows them)" if warnings else "no warnings"
-    yield f"Checked {_count(splits) + done.unread:,} rows: {used}, {said}."
-    if _count(splits) > SMALL_ROWS:
+    yield f"Checked {count_rows(splits) + done.unread:,} rows: {used}, {said}."
+    if count_rows(splits) > SMALL_ROWS:
         near = "" if wants_near(cfg, splits) else ", and near duplicates weren't looked for"
         yield f"The content of {SMALL_ROWS:,} of these rows was looked at{near}: task=check looks at all."
-
-
-def _refuse_nothing(done: Examination, splits: Splits) -> None:
-    """Says that silenced faults have left nothing to train on; where there are errors, those say it.
-
-    Raises:
-        InputError: There is no error.
-    """
-    if done.tally.outcome() != "errors":
-        what = f"must hold a row that can be trained on, but of {_count(splits) + done.unread:,} none is left."
-        raise InputError([Problem("data.path", what, "Silence fewer codes in check.silence, or mend the rows.")])
 
 
 def _listed(counts: Mapping[str, int]) -> str:
     """Such as `FT201 exact duplicate 3`, the most frequent first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{code} {CODES[code].title} {count:,}" for code, count in ordered)
-
-
-def _at(rows: Sequence[EncodedRow], places: Sequence[int]) -> Iterator[EncodedRow]:
-    return (rows[place] for place in places)
-
-
-def _count(splits: Splits) -> int:
-    return sum(map(len, by_name(splits).values()))

@@ -37,7 +37,7 @@ from ftlab.model.load import build_skeleton, load_config
 from ftlab.model.tokenizer import check_vocabulary, load_tokenizer
 from ftlab.optimizer.schedule import Schedule, build_schedule
 from ftlab.problem import InputError, Problem, raise_all
-from ftlab.stage import guard
+from ftlab.stage import guard, preflight
 from ftlab.stage.encode import Encoded, account, cache_folder
 from ftlab.stage.place import Place, check_place, find_place
 from ftlab.stage.plan import device_bytes, hold_to, plan_run
@@ -159,7 +159,7 @@ def prepare(cfg: DictConfig) -> Inputs:
             tokenizer, notes = tokenizer_and_notes
             findings.problems += check_vocabulary(tokenizer, skeleton.config.get_text_config().vocab_size)
             limit = max_row_tokens or getattr(skeleton.config.get_text_config(), "max_position_embeddings", None)
-            encoded = findings.attempt(lambda: guard.encode_checked(cfg, done, rows, tokenizer, limit))
+            encoded = findings.attempt(lambda: preflight.encode_checked(cfg, done, rows, tokenizer, limit))
             if encoded and place and not findings.problems and done.tally.outcome() != "errors":
                 notes = [*notes, *guard.notes(cfg, done, rows)]
                 return _inputs(cfg, place, device, skeleton, tokenizer, guard.usable(done, rows), encoded, notes)

@@ -149,6 +149,7 @@ def test_leaks_are_named_at_the_row_that_is_trained_on() -> None:
         ("FT213", 3, (11,)),
     ]
     assert "test.jsonl:1 of the test split" in findings[1].what
+    assert "data.validation_path and data.test_path" in findings[3].fix  # one file has no sides to keep it on
 
 
 def test_a_near_leak_is_found_in_the_other_split() -> None:

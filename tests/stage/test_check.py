@@ -73,7 +73,8 @@ def counts(report: CheckReport) -> dict[str, int]:
 
 def test_every_fault_of_the_spoiled_set_is_found_at_its_line_and_no_other(tmp_path: Path, checked: Check) -> None:
     spoiled = write_spoiled(tmp_path)
-    report = checked(None, f"data.path={spoiled.path}", f"data.validation_path={spoiled.validation_path}")
+    alone = "data.validation_fraction=0"  # no row is dealt out for testing: which one would be is the hash's whim
+    report = checked(None, f"data.path={spoiled.path}", f"data.validation_path={spoiled.validation_path}", alone)
     assert found(report) == spoiled.faults
     assert sum(map(len, spoiled.faults.values())) >= 50
     assert len({code for codes in spoiled.faults.values() for code in codes}) >= 35
@@ -122,7 +123,7 @@ def test_cleaned_set_checks_clean_and_says_every_change(tmp_path: Path, checked:
     original = spoiled.path / "alpaca.jsonl"
     before = original.read_bytes()
     clean = tmp_path / "clean.jsonl"
-    overrides = (held_out, f"check.write={clean}", "check.mask_personal_data=true", "data.test_path=null")
+    overrides = (held_out, f"check.write={clean}", "check.mask_personal_data=true", "data.validation_fraction=0")
     first = checked(None, f"data.path={original}", *overrides)
     assert original.read_bytes() == before
     log = [json.loads(line) for line in (tmp_path / "clean.changes.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -133,13 +134,28 @@ def test_cleaned_set_checks_clean_and_says_every_change(tmp_path: Path, checked:
     text = clean.read_text(encoding="utf-8")
     assert "eva.lindner@harbour-mail.com" not in text
     assert "4539 1488 0343 6467" not in text
-    again = checked(None, f"data.path={clean}", held_out)
+    again = checked(None, f"data.path={clean}", held_out, "data.validation_fraction=0")
     mended = {group.code for group in first.groups if group.remedy != "keep"}
     assert not mended & counts(again).keys()
     assert again.outcome != "errors"
     once = clean.read_bytes()
     checked(None, f"data.path={original}", *overrides)
     assert clean.read_bytes() == once
+
+
+def test_file_that_cannot_be_read_is_told_once(tmp_path: Path, checked: Check) -> None:
+    (tmp_path / "rows.jsonl").write_text("instruction,output\nWho?,I.\n")
+    assert counts(checked(None, f"data.path={tmp_path / 'rows.jsonl'}")) == {"FT104": 1}
+
+
+@pytest.mark.parametrize("code", ["FT108", "FT510"])
+def test_silence_that_leaves_no_row_is_an_error(tmp_path: Path, checked: Check, code: str) -> None:
+    (tmp_path / "broken.jinja").write_text("{{ messages.nothing.at.all }}")
+    row = {"instruction": "Q", "output": ""} if code == "FT108" else rows(1)[0]
+    template = "default" if code == "FT108" else tmp_path / "broken.jinja"
+    report = checked([row], f"check.silence=[{code}]", f"model.chat_template={template}")
+    assert counts(report) == {code: 1, "FT607": 1}
+    assert report.exit_code == 2
 
 
 def test_original_is_never_written_over(tmp_path: Path, checked: Check) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ftlab.check import examination
 from ftlab.problem import InputError
-from ftlab.stage import guard
+from ftlab.stage import guard, preflight
 from ftlab.stage.prepare import Inputs, prepare
 from tests.config.composition import composed
 
@@ -89,7 +89,7 @@ def test_rows_that_were_looked_at_are_not_looked_at_again(tmp_path: Path, monkey
         raise AssertionError("the rows were looked at before")
 
     monkeypatch.setattr(examination, "find_content", refuse)
-    monkeypatch.setattr(guard, "check_masks", refuse)
+    monkeypatch.setattr(preflight, "check_masks", refuse)
     assert checked_line(prepared(tmp_path, made)) == first
     assert "FT201 exact duplicate 1" in first
     with pytest.raises(AssertionError, match="looked at before"):
@@ -112,7 +112,7 @@ def test_each_answer_of_a_conversation_is_proved(tmp_path: Path, monkeypatch: py
         seen.append(sum(1 for _ in encoded))
         return []
 
-    monkeypatch.setattr(guard, "check_masks", count)
+    monkeypatch.setattr(preflight, "check_masks", count)
     inputs = prepared(tmp_path, [{"messages": turns}], "data.train_on=each")
     assert len(inputs.train) == 2
     assert sum(seen) == 2
