@@ -5,11 +5,15 @@ model's adapter that is a tenth of a step. Here small tensors become views into 
 optimizer sees; the numbers are the same, since these optimizers work element by element (in 8 bits: in blocks of 256
 elements, and every tensor begins at a block).
 
+States that page do so in a resumed run, too: by itself bitsandbytes would load them onto the device, where they may
+find no room.
+
 Comes in: an optimizer class and parameter groups. Goes out: the optimizer. The model's parameters stay what they are
 by name, shape and value; only where their elements lie has changed.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import bitsandbytes
@@ -33,6 +37,10 @@ LEAST, MOST = 4096, 2**22
 ones launching is no longer what costs."""
 
 
+MOMENTS = ("state1", "state2")
+"""What bitsandbytes calls the large states, which page."""
+
+
 def is_element_wise(optimizer: type) -> bool:
     """Whether tensors may be joined for this optimizer class."""
     return optimizer in ELEMENT_WISE
@@ -50,6 +58,7 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
 
         def __init__(self, groups: Sequence[dict[str, Any]], **settings: Any) -> None:
             self.joined: list[_Joined] = []
+            self._loaded: dict[nn.Parameter, dict[str, Any]] = {}  # what waits for `settle`
             super().__init__([group | {"params": self._join(group["params"])} for group in groups], **settings)
 
         def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -66,8 +75,38 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
 
         def gather(self) -> None:
             """Puts the gradients where the optimizer sees them; `step` does it too."""
+            self.settle()
             for joined in self.joined:
                 joined.gather()
+
+        def load_state_dict(self, state_dict: Mapping[str, Any], move_to_device: bool = True) -> None:
+            """Takes states back; those of a paged optimizer wait in RAM for `settle`.
+
+            Lightning moves all states that it sees to the device after this.
+            """
+            super().load_state_dict(state_dict, move_to_device=move_to_device and not self.is_paged)
+            if self.is_paged:
+                loaded: dict[nn.Parameter, dict[str, Any]] = dict(self.state)
+                self._loaded = loaded
+                self.state = defaultdict(dict)
+
+        def state_dict(self) -> dict[str, Any]:
+            """The states, those that wait included."""
+            self.settle()
+            return super().state_dict()  # type: ignore[no-any-return]
+
+        def settle(self) -> None:
+            """Gives states that were loaded a place that pages."""
+            while self._loaded:
+                parameter, state = self._loaded.popitem()
+                for name in MOMENTS:
+                    if name in state:
+                        place = self.get_state_buffer(parameter, dtype=state[name].dtype)
+                        state[name] = place.copy_(state[name])
+                self.state[parameter] = {
+                    name: value.to(parameter.device) if isinstance(value, Tensor) and name not in MOMENTS else value
+                    for name, value in state.items()
+                }
 
         def _join(self, members: Sequence[nn.Parameter]) -> list[nn.Parameter]:
             kinds: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}

@@ -140,7 +140,8 @@ class TrainModule(L.LightningModule):
         self._seed = seed
         self._lr_multipliers = lr_multipliers
         self._nll = nll
-        self._probe = Probe(probe, probe_bytes)
+        self._probe = Probe(probe)
+        self._probe_bytes = probe_bytes
         self._early_events: tuple[OomEvent, ...] = ()
         self._update: Update | None = None
         self._rows: list[EncodedRow] = []
@@ -168,6 +169,9 @@ class TrainModule(L.LightningModule):
 
     def on_train_start(self) -> None:
         """Rehearses the largest step; validates before the first update, so that curves begin at step 0."""
+        optimizer = self._optimizer()
+        if hasattr(optimizer, "settle"):  # `ftlab.optimizer.flat`: states of a checkpoint
+            optimizer.settle()
         if self._probe.rows:
             self._early_events = self._probe.run(
                 self.runner,
@@ -175,6 +179,7 @@ class TrainModule(L.LightningModule):
                 world_size=self.trainer.world_size,
                 step=self.global_step,
                 device=self.device,
+                held_bytes=0 if optimizer.state else self._probe_bytes,  # a resumed run has its states already
                 begin=self._begin_attempt,
                 backward=lambda nll: self._scaled(nll).backward(),
             )

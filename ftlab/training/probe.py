@@ -37,12 +37,10 @@ class Probe:
 
     Args:
         rows: Rows of the largest step, of all ranks; may be none.
-        held_bytes: What the optimizer is going to take: held meanwhile, as far as it fits.
     """
 
-    def __init__(self, rows: Sequence[EncodedRow], held_bytes: int = 0) -> None:
+    def __init__(self, rows: Sequence[EncodedRow]) -> None:
         self.rows = list(rows)
-        self._held_bytes = held_bytes
 
     def run(
         self,
@@ -52,6 +50,7 @@ class Probe:
         world_size: int,
         step: int,
         device: torch.device,
+        held_bytes: int,
         begin: Callable[[], None],
         backward: Callable[[Tensor], None],
     ) -> tuple[OomEvent, ...]:
@@ -63,6 +62,7 @@ class Probe:
             world_size: Number of processes.
             step: Optimizer steps done.
             device: Where the model is.
+            held_bytes: What the optimizer is still going to take: held meanwhile, as far as it fits.
             begin: As in `StepRunner.run`.
             backward: As in `StepRunner.run`.
 
@@ -73,7 +73,7 @@ class Probe:
             RowTooLargeError: See `StepRunner.run`.
         """
         devices = [device] if device.type == "cuda" else []
-        held = _held(self._held_bytes, device)
+        held = _held(held_bytes, device)
         rows = self.rows[rank::world_size]
         with torch.random.fork_rng(devices=devices):
             sums = runner.run(rows, step=step, device=device, begin=begin, backward=backward, probe=True)

@@ -44,3 +44,16 @@ def test_largest_step_is_that_with_the_fullest_micro_batch_then_the_longest_row(
     assert largest_step([[5, 5], [9, 9], [30]], budget=64) == 2
     assert largest_step([[40, 40], [50, 20], [5] * 40], budget=64) == 1
     assert largest_step([[100], [60, 60]], budget=64) == 0
+
+
+def test_states_that_a_resumed_run_has_already_are_not_held_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    monkeypatch.setattr("ftlab.training.probe._held", lambda count, device: held.append(count))
+    module = toy_module(toy_model(), probe=toy_rows(8), probe_bytes=1000)
+    _, trainer = run_toy(tmp_path, module)
+    trainer.save_checkpoint(tmp_path / "saved.ckpt")
+    again = toy_module(toy_model(), probe=toy_rows(8), probe_bytes=1000)
+    run_toy(tmp_path, again, start_step=trainer.global_step, checkpoint=tmp_path / "saved.ckpt")
+    assert held == [1000, 0]
