@@ -139,5 +139,5 @@ def _same_load(plan: Plan, job: Job, given: Mapping[str, Any]) -> Plan:
 
 def _again(plan: Plan, job: Job, given: Mapping[str, Any], **changed: Any) -> Plan:
     """Plans anew, with budget and recomputation left to the plan unless they are given."""
-    rows = {"longest_row": plan.load.longest_row, "step_tokens": plan.load.step_tokens}
-    return choose(job, device_bytes=plan.device_bytes, **(rows | given | changed))
+    rows: dict[str, Any] = {"longest_row": plan.load.longest_row, "step_tokens": plan.load.step_tokens}
+    return choose(job, device_bytes=plan.device_bytes, **(rows | dict(given) | changed))

@@ -92,6 +92,7 @@ def plan_run(
     allowed = device_bytes if stated is None or (stated > device_bytes and device == "cuda") else stated
     if device == "cpu":
         allowed //= cfg.trainer.devices  # processes share the RAM
+    share = min(1.0, UNEVEN * sum(supervised) / sum(lengths))
     longest = sorted(lengths)[-math.ceil(cfg.training.batch_rows / cfg.trainer.devices) :]
     plan, changes = plan_for(
         cfg,
@@ -100,9 +101,9 @@ def plan_run(
         allowed,
         longest_row=longest[-1],
         step_tokens=sum(longest),
-        supervised_share=min(1.0, UNEVEN * sum(supervised) / sum(lengths)),
+        supervised_share=share,
     )
-    if plan.device_bytes is not None and plan.needed_bytes > plan.device_bytes and not _can_shrink(cfg, plan):
+    if plan.device_bytes is not None and plan.needed_bytes > plan.device_bytes and not _can_shrink(cfg, plan, share):
         raise InputError([too_large(plan, changes)])
     paged = plan.total_bytes - plan.needed_bytes
     if plan.pages and paged > host_bytes():
@@ -258,10 +259,13 @@ def model_keys(cfg: DictConfig) -> Mapping[str, Any]:
     """The keys of the model's Transformers config: from the configuration, its folder, or the hub's copy of it."""
     if cfg.model.shape is not None:
         return OmegaConf.to_container(cfg.model.shape, resolve=True)  # type: ignore[return-value]
-    file = Path(str(cfg.model.path)).expanduser() / "config.json"
-    if file.is_file():
-        found: dict[str, Any] = json.loads(file.read_text())
-        return found
+    folder = Path(str(cfg.model.path)).expanduser()
+    if (folder / "config.json").is_file():
+        return _config_file(folder / "config.json")
+    if folder.is_dir() or str(cfg.model.path).startswith(("/", "./", "../", "~")):
+        what = f"must be a folder with a config.json, but {str(cfg.model.path)!r} "
+        what += "has none." if folder.is_dir() else "does not exist."
+        raise InputError([Problem("model.path", what, "Correct the path, or give a hub id.")])
     from ftlab.model.load import load_config  # heavy, and only here needed
 
     try:
@@ -278,7 +282,19 @@ def model_keys(cfg: DictConfig) -> Mapping[str, Any]:
     return keys
 
 
-def _can_shrink(cfg: DictConfig, plan: Plan) -> bool:
+def _config_file(file: Path) -> Mapping[str, Any]:
+    try:
+        keys = json.loads(file.read_text())
+    except (ValueError, OSError) as error:
+        what = f"must hold a readable config.json, but '{file}' is broken: {error}"
+        raise InputError([Problem("model.path", what, "Copy it from the model's page anew.")]) from error
+    if not isinstance(keys, dict):
+        what = f"must hold a config.json with the model's keys, but '{file}' holds {type(keys).__name__}."
+        raise InputError([Problem("model.path", what, "Copy it from the model's page anew.")])
+    return keys
+
+
+def _can_shrink(cfg: DictConfig, plan: Plan, supervised_share: float) -> bool:
     """Whether a run that is too large as the user set it can find a smaller form by itself: on a GPU it runs again."""
     chosen = cfg.training.micro_batch_tokens != "auto" or cfg.training.recompute != "auto"
     if not chosen or plan.job.device == "cpu":
@@ -288,5 +304,6 @@ def _can_shrink(cfg: DictConfig, plan: Plan) -> bool:
         device_bytes=plan.device_bytes,
         longest_row=plan.load.longest_row,
         step_tokens=plan.load.step_tokens,
+        supervised_share=supervised_share,
     )
     return free.fits

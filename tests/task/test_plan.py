@@ -150,6 +150,27 @@ def test_model_folder_without_a_shape_is_read_from_its_config(tmp_path: Path) ->
     assert plan.job.shape.parameters == shipped_shapes()["llama3-8b"].parameters
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{broken", r"model\.path: must hold a readable config\.json, but .* is broken"),
+        ("[]", r"model\.path: must hold a config\.json with the model's keys, but .* holds list"),
+        ('{"model_type": "gpt2", "n_embd": 768}', r"model\.shape: .* lacks vocab_size, hidden_size"),
+        (None, r"model\.path: must be a folder with a config\.json, but .* has none"),
+    ],
+)
+def test_model_folder_that_can_not_be_read_is_named(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InputError, match=said):
+        plan_task(composed("model=custom", f"model.path={tmp_path}", "trainer.memory=24GB"))
+
+
+def test_model_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\.path: .* does not exist"):
+        plan_task(composed("model=custom", f"model.path={tmp_path / 'nope'}", "trainer.memory=24GB"))
+
+
 def test_run_that_can_not_fit_is_refused_with_what_would() -> None:
     cfg = composed("model=llama3-8b", "method=full")
     with pytest.raises(
