@@ -56,6 +56,8 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
     class Flat(optimizer):  # type: ignore[valid-type, misc]
         """The optimizer over joined tensors."""
 
+        state: "defaultdict[nn.Parameter, dict[str, Any]]"
+
         def __init__(self, groups: Sequence[dict[str, Any]], **settings: Any) -> None:
             self.joined: list[_Joined] = []
             self._loaded: dict[nn.Parameter, dict[str, Any]] = {}  # what waits for `settle`
@@ -86,9 +88,7 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
             """
             super().load_state_dict(state_dict, move_to_device=move_to_device and not self.is_paged)
             if self.is_paged:
-                loaded: dict[nn.Parameter, dict[str, Any]] = dict(self.state)
-                self._loaded = loaded
-                self.state = defaultdict(dict)
+                self._loaded, self.state = dict(self.state), defaultdict(dict)
 
         def state_dict(self) -> dict[str, Any]:
             """The states, those that wait included."""
