@@ -7,6 +7,11 @@ import shutil
 import tempfile
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that a red gate means a change; `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("gate", derandomize=True)
+settings.load_profile("gate")
 
 # Before anything imports torch, Transformers or W&B: they read these once.
 os.environ.update(

@@ -45,7 +45,9 @@ class MemoryLog(Callback):
                 metric.MEMORY_RESERVED_BYTES: torch.cuda.max_memory_reserved(device),
             }
         else:
-            values = {metric.MEMORY_PEAK_BYTES: psutil.Process().memory_info().rss}
+            resident_bytes = psutil.Process().memory_info().rss
+            self.peak_bytes = max(self.peak_bytes, resident_bytes)  # the kernel counts its own peak less exactly
+            values = {metric.MEMORY_PEAK_BYTES: resident_bytes}
         logger.log(trainer, values, trainer.global_step)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,7 +63,7 @@ class MemoryLog(Callback):
             self.peak_bytes = max(self.peak_bytes, torch.cuda.max_memory_allocated(device))
             self.peak_reserved_bytes = max(self.peak_reserved_bytes, torch.cuda.max_memory_reserved(device))
         else:
-            self.peak_bytes = peak_resident_bytes()
+            self.peak_bytes = max(self.peak_bytes, peak_resident_bytes())
 
 
 def peak_resident_bytes() -> int:

@@ -60,7 +60,7 @@ class RowSchema:
         needed = {name for field, name in names.items() if field not in OPTIONAL}
         self._columns = {field: name for field, name in names.items() if field not in OPTIONAL or name not in needed}
         self._prompt = prompt
-        self._may_lack = {field for field, name in names.items() if name == field} & OPTIONAL | set(may_lack)
+        self._may_lack = ({field for field, name in names.items() if name == field} | set(may_lack)) & OPTIONAL
         self.used = frozenset(self._columns.values())
 
     def to_row(self, fields: Mapping[str, Any], *, row_id: int, origin: str) -> Row:
@@ -85,9 +85,9 @@ class RowSchema:
             return Row(row_id, origin, messages=self._alpaca(values))
         if self._format == "prompt-completion":
             return Row(row_id, origin, messages=self._pair(values))
-        name = self._columns[FIELDS[self._format][0]]
+        field = FIELDS[self._format][0]
         tools = read_tools(values["tools"], self._columns["tools"])
-        return Row(row_id, origin, messages=read_turns(fields[name], name, self._format), tools=tools)
+        return Row(row_id, origin, messages=read_turns(values[field], self._columns[field], self._format), tools=tools)
 
     def _check_names(self, fields: Mapping[str, Any]) -> None:
         missing = [field for field, name in self._columns.items() if name not in fields and field not in self._may_lack]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ftlab.data.chat import Encoder
@@ -123,6 +123,7 @@ def test_every_line_of_jsonl_is_a_row_or_a_fault(row_format: str, folder: Path, 
 @pytest.mark.parametrize("file_format", ["jsonl", "json", "csv"])
 @settings(max_examples=60, deadline=None)
 @given(content=st.one_of(st.binary(max_size=60), st.lists(lines, max_size=4).map(b"\n".join)))
+@example(content=b'{}\n{"conversation":[{"role":"","content":""}]}')
 def test_any_bytes_are_read_to_the_end_or_faulted(file_format: FileFormat, folder: Path, content: bytes) -> None:
     for row_format in ("auto", "messages"):
         rows, faults = read(folder, content, row_format, file_format)
