@@ -101,6 +101,13 @@ def test_context_is_read_where_only_some_rows_have_it() -> None:
     assert not len(faults)
 
 
+@pytest.mark.parametrize("named", [{"conversation": TURNS}, {"question": "Q", "answer": "A"}, {"body": "T"}])
+def test_row_without_a_guessed_field_that_it_needs_is_told(named: dict[str, Any]) -> None:
+    rows, faults = read({"note": "N"}, named, named)
+    assert [row.id for row in rows] == [1, 2]
+    assert ("rows.jsonl:1", "FT107") in codes(faults)
+
+
 def test_given_names_win_over_likelier_ones() -> None:
     rows, _ = read({"answer": "no", "reply": "yes", "question": "Q"}, columns={"output": "reply"})
     assert rows[0].messages[1].content == "yes"
