@@ -193,11 +193,18 @@ def _record(origin: str, value: Any, decoder: _Decoder, faults: Faults) -> Itera
     twice = ", ".join(f"`{name}`" for name in decoder.twice)
     decoder.twice.clear()
     if not isinstance(value, dict):
-        what = f'must be a JSON object, {{"field": ...}}, but is of type {type(value).__name__}.'
+        what = f'must be a JSON object, {{"field": ...}}, but is {_kind(value)}.'
         faults.add(Problem(origin, what, code=NO_OBJECT))
         return
     what = f"has {twice} more than once in an object; the last value counts."
     yield Record(origin, value, Problem(origin, what, "Keep one of them.", TWICE) if twice else None)
+
+
+def _kind(value: Any) -> str:
+    """What a JSON value is, in JSON's own words."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return "a list" if isinstance(value, list) else "a text" if isinstance(value, str) else "a number"
 
 
 def _mend_advice(text: str) -> str:
@@ -215,7 +222,9 @@ def _mend_advice(text: str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg.removesuffix(' at')} at column {error.colno}"
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(error).partition(": value has")[0]  # of a number that is too long Python goes on with advice on Python
 
 
 def _skip(text: str, place: int) -> int:

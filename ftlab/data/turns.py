@@ -59,7 +59,7 @@ def read_turns(value: Any, name: str, row_format: str) -> tuple[Message, ...]:
     """
     turns = _parsed(value)
     if not isinstance(turns, list | tuple) or not turns:
-        shown = "empty" if turns is None or turns in ([], "") else f"of type {type(value).__name__}"
+        shown = "null" if value is None else "empty" if turns in ([], "") else f"of type {type(value).__name__}"
         raise RowFault(f"`{name}` must be a list of turns, but is {shown}.")
     role, content, roles = FORMATS[row_format]
     return tuple(_turn(turn, f"{name}[{number}]", role, content, roles) for number, turn in enumerate(turns))

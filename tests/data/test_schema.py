@@ -209,7 +209,7 @@ def test_input_taken_as_the_instruction_is_asked_once() -> None:
         ),
         ({"messages": "oops"}, "messages", "`messages` must be a list of turns, but is of type str."),
         ({"messages": []}, "messages", "`messages` must be a list of turns, but is empty."),
-        ({"messages": None}, "messages", "`messages` must be a list of turns, but is empty."),
+        ({"messages": None}, "messages", "`messages` must be a list of turns, but is null."),
         (
             {"messages": ["hi"]},
             "messages",

@@ -168,7 +168,7 @@ def test_broken_json_is_told_by_line_and_column_and_reading_goes_on(tmp_path: Pa
         "rows.jsonl:2: must be a JSON object on one line, but is broken: Expecting ':' delimiter at column 16.",
         "rows.jsonl:4: must be a JSON object on one line, but is broken: Expecting property name enclosed in double "
         "quotes at column 2.",
-        'rows.jsonl:5: must be a JSON object, {"field": ...}, but is of type list.',
+        'rows.jsonl:5: must be a JSON object, {"field": ...}, but is a list.',
     ]
 
 
@@ -183,6 +183,7 @@ def test_hostile_line_is_a_fault(tmp_path: Path, line: str) -> None:
     assert len(told) == 1
     assert told[0].startswith("rows.jsonl:2: must be a JSON object on one line, but is broken: ")
     assert len(told[0]) < 700
+    assert "set_int_max_str_digits" not in told[0]
 
 
 @pytest.mark.parametrize("header", ["instruction,output", '"instruction","output"', "instruction;output"])
