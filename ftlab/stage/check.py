@@ -5,10 +5,11 @@ training run is `guard`'s.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -22,8 +23,10 @@ from ftlab.check.report import CheckReport, TokenReport
 from ftlab.check.tokens import Schedule, find_tokens, measure
 from ftlab.check.view import ColouredRow, coloured_rows, telling_rows
 from ftlab.check.write import changed_rows
+from ftlab.data import mix
 from ftlab.data.encoded_store import StoredEncodedRows
 from ftlab.data.faults import Faults
+from ftlab.data.files import find_files
 from ftlab.data.guess import Guess
 from ftlab.data.reader import recognise
 from ftlab.data.row import EncodedRow, SpannedRow
@@ -32,7 +35,7 @@ from ftlab.model.check import check_model
 from ftlab.model.tokenizer import load_tokenizer
 from ftlab.problem import InputError, raise_all
 from ftlab.stage.clean import READ_MENDS, file_keys, files, find_originals, look_of, mended, write
-from ftlab.stage.encode import Encoded, encode
+from ftlab.stage.encode import Encoded, account, encode
 from ftlab.stage.guard import begin, by_name, look, usable
 from ftlab.stage.preflight import nothing_left, take_masks
 from ftlab.stage.prepare import load_model_config, model_source, plain, read_rows
@@ -81,7 +84,8 @@ def check(cfg: DictConfig) -> Checked:
     tokens, view = (None, ((), ())) if encoded is None else _measure(cfg, done, splits, encoded, tokenizer, limit)
     written = write(cfg, done, originals)
     said = {f"{problem.where}: {problem.what} {problem.fix}".strip() for problem, _ in faults.notes}
-    decided = [note for note in (*splits.notes, *notes) if note not in said]
+    shares = () if encoded is None else mix.notes(account(cfg, encoded.train, encoded.parts))
+    decided = [note for note in (*splits.notes, *notes, *shares) if note not in said]
     report = _report(cfg, done, splits, tokens, view[0], decided, written)
     folder = Path(cfg.output_dir)
     report.written["page"] = _shown(folder / cfg.check.page)
@@ -187,7 +191,7 @@ def _report(
     given = set(plain(cfg.data.columns).values())
     return CheckReport(
         sources=_sources(cfg),
-        row_format=", ".join(dict.fromkeys(look.row_format for look in looks)),
+        row_format=", ".join(dict.fromkeys(look.row_format for look in (*looks, *_mixed_looks(cfg)))),
         columns=renamed,
         guessed=any(name not in given for name in renamed.values()),
         accounts=tuple(done.cleaning.account(names, changed)),
@@ -205,8 +209,24 @@ def _looks(cfg: DictConfig) -> list[Guess]:
     """What the rows of each file were read as."""
     if cfg.data.hub_id is not None:
         return [Guess(cfg.data.format, ())]
-    found = [look_of(cfg, file) for key in file_keys(cfg) for file in files(cfg, key)]
-    return found or [recognise([], cfg.data.format, plain(cfg.data.columns))]
+    row_format, columns = cfg.data.format, plain(cfg.data.columns)
+    found = [look_of(file, row_format, columns) for key in file_keys(cfg) for file in files(cfg, key)]
+    return found or [recognise([], row_format, columns)]
+
+
+def _mixed_looks(cfg: DictConfig) -> Iterator[Guess]:
+    """The same of the sources that are mixed in."""
+    for entry in _mixed(cfg):
+        source = {**plain(cfg.data), "path": None, **entry}
+        inside = find_files("data.mix", source["path"], source["file_format"])[0] if source["path"] else ()
+        columns = {**plain(cfg.data.columns), **source["columns"]}
+        yield from (look_of(file, source["format"], columns) for file in inside)
+
+
+def _mixed(cfg: DictConfig) -> list[dict[str, Any]]:
+    """The settings of the sources that are mixed in."""
+    entries = [*plain(cfg.data.mix), *([plain(cfg.data.replay)] if cfg.data.replay else [])]
+    return [{key: value for key, value in entry.items() if value} for entry in entries]
 
 
 def _shown(path: Path) -> str:
@@ -216,6 +236,5 @@ def _shown(path: Path) -> str:
 
 
 def _sources(cfg: DictConfig) -> tuple[str, ...]:
-    if cfg.data.hub_id is not None:
-        return (cfg.data.hub_id,)
-    return tuple(cfg.data[key] for key in file_keys(cfg)) or ("the embedded demo",)
+    own = (cfg.data.hub_id,) if cfg.data.hub_id is not None else tuple(cfg.data[key] for key in file_keys(cfg))
+    return (*(own or ("the embedded demo",)), *(entry.get("path") or entry["hub_id"] for entry in _mixed(cfg)))

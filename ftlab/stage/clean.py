@@ -3,7 +3,7 @@
 In: the configuration and an examination. Out: files beside the original, which is never touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def find_originals(cfg: DictConfig) -> list[Original]:
     if (folder := Path(cfg.data.path).expanduser()).is_dir() and folder.resolve() == path.absolute().parent.resolve():
         what = f"must not lie in the folder that is read, but '{path}' does: it would be read the next time."
         raise InputError([Problem("check.write", what, "Choose another folder.")])
-    looks = {look_of(cfg, original.file).columns: original.file.shown for original in originals}
+    looks = {look_of(one.file, one.row_format, one.columns).columns: one.file.shown for one in originals}
     if len(looks) > 1:
         what = f"needs rows of one format with the same names, but these differ: {', '.join(looks.values())}."
         raise InputError([Problem("check.write", what, "Clean them one by one, each with data.path and a name.")])
@@ -59,10 +59,9 @@ def file_keys(cfg: DictConfig) -> list[str]:
     return [key for key in ("path", "validation_path", "test_path") if cfg.data[key] is not None]
 
 
-def look_of(cfg: DictConfig, file: DataFile) -> Guess:
+def look_of(file: DataFile, row_format: str, columns: Mapping[str, str]) -> Guess:
     """Returns what the rows of a file are read as."""
-    head = list(islice(read_records(file, Faults()), LOOKED_AT))
-    return recognise(head, cfg.data.format, plain(cfg.data.columns))
+    return recognise(list(islice(read_records(file, Faults()), LOOKED_AT)), row_format, columns)
 
 
 def files(cfg: DictConfig, key: str) -> list[DataFile]:

@@ -143,6 +143,21 @@ def test_cleaned_set_checks_clean_and_says_every_change(tmp_path: Path, checked:
     assert clean.read_bytes() == once
 
 
+def test_sources_that_are_mixed_in_are_named_with_what_each_gives(tmp_path: Path, checked: Check) -> None:
+    general = write(
+        tmp_path / "general.jsonl", [{"prompt": f"Name {n}.", "completion": f"It is {n}."} for n in range(9)]
+    )
+    old = write(tmp_path / "old.jsonl", [{"text": f"Once upon a time there were {n} towns."} for n in range(30)])
+    mixed = f"data.mix=[{{path: {general}, weight: 0.5, format: prompt-completion}}]"
+    replay = f"data.replay={{path: {old}, share: 0.25, format: auto}}"
+    report = checked(rows(), mixed, replay, "data.validation_fraction=0", "data.train_on=text")
+    assert report.sources == (str(tmp_path / "mine.jsonl"), str(general), str(old))
+    assert report.row_format == "alpaca, prompt-completion, text"
+    shares = [note for note in report.notes if note.startswith("Source ")]
+    assert [note.partition(": ")[0] for note in shares] == ["Source main", "Source general", "Source replay"]
+    assert "an epoch takes 21 of them, 24.7% of its rows" in shares[2]
+
+
 def test_file_that_cannot_be_read_is_told_once(tmp_path: Path, checked: Check) -> None:
     (tmp_path / "rows.jsonl").write_text("instruction,output\nWho?,I.\n")
     assert counts(checked(None, f"data.path={tmp_path / 'rows.jsonl'}")) == {"FT104": 1}
