@@ -32,7 +32,7 @@ class Case:
         overrides: As typed after `python -m ftlab`.
         tokens: Tokens of a forward pass; None = the plan chooses within `trainer.memory`, which is then enforced.
         recompute: As `training.recompute` takes it.
-        fitted: Whether the plan's constants were fitted on it; the others only test them.
+        fitted: Whether constants of the plan were fitted on it; docs/benchmarks/memory.md says which were not.
         mixed: Whether rows have the lengths of instruction data; else all have the same.
         capped: Whether the process may not have more than `trainer.memory`, whatever the plan says.
     """
