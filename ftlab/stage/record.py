@@ -66,6 +66,8 @@ class Record:
         self.card.write(
             attempt=place.attempt, device=device_name(inputs.device), data=_data(inputs), notes=inputs.notes
         )
+        for note in inputs.notes:
+            log.info(note)
 
     @cached_property
     def wandb(self) -> WandbRun | None:
