@@ -83,7 +83,7 @@ def _read_jsonl(file: DataFile, faults: Faults) -> Iterator[Record]:
         was_first, is_first = is_first, False
         origin = f"{file.shown}:{number}"
         try:
-            value = decoder.decode(line)
+            value = decoder.decode(line.rstrip("\r\n"))  # a text that is cut off isn't one that holds a line break
         except (ValueError, RecursionError) as error:
             if was_first and (problem := _other_format(origin, line)):
                 faults.add(problem)

@@ -172,6 +172,11 @@ def test_broken_json_is_told_by_line_and_column_and_reading_goes_on(tmp_path: Pa
     ]
 
 
+def test_line_that_is_cut_off_is_told_as_such(tmp_path: Path) -> None:
+    (told,) = faults(write(tmp_path / "rows.jsonl", [json.dumps(GOOD), '{"instruction": "Who clo', json.dumps(GOOD)]))
+    assert "Unterminated string starting at column 17. A text isn't closed: is the line cut off" in told
+
+
 def test_list_or_comma_behind_a_broken_first_line_does_not_end_reading(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", ['{"instruction": "a"', "[1, 2]", "broken, too", json.dumps(GOOD)])
     assert [told.split(": ")[0] for told in faults(path)] == ["rows.jsonl:1", "rows.jsonl:2", "rows.jsonl:3"]
