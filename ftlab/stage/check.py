@@ -33,7 +33,7 @@ from ftlab.data.row import EncodedRow, SpannedRow
 from ftlab.data.source import Splits
 from ftlab.model.check import check_model
 from ftlab.model.tokenizer import load_tokenizer
-from ftlab.problem import InputError, raise_all
+from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage.clean import READ_MENDS, file_keys, files, find_originals, look_of, mended, write
 from ftlab.stage.encode import Encoded, account, encode
 from ftlab.stage.guard import begin, by_name, look, usable
@@ -74,6 +74,7 @@ def check(cfg: DictConfig) -> Checked:
     Raises:
         InputError: Something is wrong that is no matter of rows: a setting, a file that isn't there, the model.
     """
+    raise_all(_page_problems(cfg.check.page))
     done = begin(cfg)
     originals = find_originals(cfg)
     tokenizer, limit, notes = _tokenizer(cfg)
@@ -93,6 +94,13 @@ def check(cfg: DictConfig) -> Checked:
     write_page(report, folder / cfg.check.page)
     (folder / REPORT_FILE).write_text(json.dumps(report.to_dict(), ensure_ascii=False, indent=1), encoding="utf-8")
     return Checked(report, tuple(row.text() for row in view[1]))
+
+
+def _page_problems(name: str) -> list[Problem]:
+    if Path(name).name == name and name.endswith(".html"):
+        return []
+    what = f"must be a file's name that ends in .html, but is '{name}'."
+    return [Problem("check.page", what, "It lies in the run's folder, which hydra.run.dir names.")]
 
 
 def _tokenizer(cfg: DictConfig) -> tuple[PreTrainedTokenizerBase, int | None, list[str]]:

@@ -173,6 +173,12 @@ def test_silence_that_leaves_no_row_is_an_error(tmp_path: Path, checked: Check, 
     assert report.exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["", "..", "pages/check.html", "check.json"])
+def test_page_that_is_no_file_name_is_refused(checked: Check, name: str) -> None:
+    with pytest.raises(InputError, match=r"check\.page: must be a file's name that ends in .html"):
+        checked(rows(), f"check.page='{name}'")
+
+
 def test_original_is_never_written_over(tmp_path: Path, checked: Check) -> None:
     with pytest.raises(InputError, match="must not name a file that is read"):
         checked(rows(), f"check.write={tmp_path / 'mine.jsonl'}")
