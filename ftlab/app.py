@@ -1,7 +1,7 @@
 """The command line: composes the configuration, checks it, hands it to the task, and turns the end into an exit code.
 
-Exit codes: 0 all is well; 1 the run failed (its traceback is shown); 2 the input is wrong (nothing was started);
-130 interrupted. Nothing here imports torch: that is left to the task, once there is something to do.
+Exit codes: 0 all is well; 1 the run failed (its reason or its traceback is shown); 2 the input is wrong (nothing was
+started); 130 interrupted. Nothing here imports torch: that is left to the task, once there is something to do.
 """
 
 import importlib
@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from ftlab.config import compose, explain, secret, validate
 from ftlab.config.folder import CONF_DIR
 from ftlab.config.terminal import show
-from ftlab.problem import InputError, Problem, Refused, raise_all
+from ftlab.problem import InputError, Problem, Refused, RunEnded, raise_all
 
 RUN_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -97,5 +97,8 @@ def _report(error: Exception) -> int:
     if isinstance(error, OSError) and not HydraConfig.initialized():
         show([Problem("hydra.run.dir", f"must be a folder that can be written, but: {error}.")])
         return BAD_INPUT
+    if isinstance(error, RunEnded):
+        sys.stderr.write(f"The run ended: {error}\n")
+        return RUN_FAILED
     traceback.print_exception(error)
     return RUN_FAILED

@@ -2,7 +2,7 @@
 
 A check never raises at the first fault: it collects `Problem`s, and one `InputError` at the end carries them
 all, so that a user mends everything in one go. The command line turns an `InputError` into a message and exit
-code 2; any other exception is a fault of the run (exit code 1).
+code 2; any other exception is a fault of the run (exit code 1), shown with its traceback unless it is a `RunEnded`.
 """
 
 from collections.abc import Iterable
@@ -45,6 +45,10 @@ class InputError(Exception):
     def __reduce__(self) -> tuple[type["InputError"], tuple[tuple[Problem, ...]]]:
         """Lets the error pass between processes: its argument is the problems, not the text."""
         return type(self), (self.problems,)
+
+
+class RunEnded(RuntimeError):
+    """A run that began had to end for a reason that is understood: the message is for the user, no traceback helps."""
 
 
 class Refused(Exception):

@@ -18,6 +18,9 @@ def run(cfg):
     logging.getLogger("a.task").info("method %s, seed %s", cfg.method.name, cfg.seed)
     if cfg.seed == 7:
         raise RuntimeError("the run broke")
+    if cfg.seed == 6:
+        from ftlab.problem import RunEnded
+        raise RunEnded("Out of memory with a single row. Set method=qlora.")
     if cfg.seed == 8:
         raise KeyboardInterrupt
     if cfg.seed == 9:
@@ -64,6 +67,13 @@ def test_failed_run_ends_with_one_and_shows_its_traceback(tmp_path: Path) -> Non
     assert "Traceback" in done.stderr
     assert done.stderr.rstrip().endswith("RuntimeError: the run broke")
     assert "HYDRA_FULL_ERROR" not in done.stderr
+
+
+def test_run_that_ends_for_a_known_reason_says_it_without_a_traceback(tmp_path: Path) -> None:
+    done = run(tmp_path, "seed=6")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.rstrip().endswith("The run ended: Out of memory with a single row. Set method=qlora.")
 
 
 def test_interrupted_run_ends_with_130(tmp_path: Path) -> None:

@@ -96,7 +96,14 @@ def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequenc
     if inputs.layout == "packed":
         packed_attention(model)
     size = inputs.micro_batch_tokens
-    return halve_until_it_fits(measure, size, least=max(counts), device=inputs.device, what="tokens of held-out rows")
+    return halve_until_it_fits(
+        measure,
+        size,
+        least=max(counts),
+        device=inputs.device,
+        what="tokens of held-out rows",
+        fix="The longest of them needs a device with more memory, or a smaller model.",
+    )
 
 
 def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[Sequence[int]]) -> list[Answer]:
@@ -126,7 +133,14 @@ def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[
     try:
         with _precision(inputs):
             size = cfg.evaluation.generate_batch_rows
-            return halve_until_it_fits(write, size, least=1, device=inputs.device, what="answers")
+            return halve_until_it_fits(
+                write,
+                size,
+                least=1,
+                device=inputs.device,
+                what="answers",
+                fix="Set evaluation=none, or lower evaluation.max_new_tokens.",
+            )
     finally:
         if inputs.layout == "packed":
             packed_attention(model)

@@ -8,6 +8,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from ftlab.problem import RunEnded
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -15,6 +17,10 @@ T = TypeVar("T")
 OUT_OF_MEMORY_TEXTS = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "DefaultCPUAllocator: can't allocate memory")
 """What a `RuntimeError` says that means the same as `torch.OutOfMemoryError`: the driver, cuBLAS and the CPU's
 allocator raise the plain class."""
+
+
+class EvaluationTooLargeError(RunEnded):
+    """Not even the smallest piece of an evaluation fits the device's memory."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -44,7 +50,9 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def halve_until_it_fits(run: Callable[[int], T], size: int, *, least: int, device: torch.device, what: str) -> T:
+def halve_until_it_fits(
+    run: Callable[[int], T], size: int, *, least: int, device: torch.device, what: str, fix: str
+) -> T:
     """Runs something that can be done in smaller pieces, in halves of the size where memory ends.
 
     Args:
@@ -53,19 +61,26 @@ def halve_until_it_fits(run: Callable[[int], T], size: int, *, least: int, devic
         least: Below this, smaller pieces change nothing.
         device: Where it runs.
         what: What the size counts, for the log.
+        fix: What to change where nothing helps, as a sentence.
 
     Returns:
         What `run` returns.
 
     Raises:
-        RuntimeError: Memory ended at the least size too; or any other error of `run`.
+        EvaluationTooLargeError: Memory ended at the least size too.
+        RuntimeError: Any other error of `run`.
     """
     while True:
         try:
             return run(size)
         except RuntimeError as error:
-            if size <= least or not is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
+            if size <= least:
+                raise EvaluationTooLargeError(
+                    f"Out of memory in the evaluation, with {size} {what} at a time. {fix} "
+                    "What was trained lies in the run folder's checkpoints."
+                ) from error
         release(device)
         smaller = max(least, size // 2)
         log.warning("Out of memory with %d %s at a time: run again with %d.", size, what, smaller)

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Iterable, Sequence
 
+from ftlab.problem import RunEnded
+
 log = logging.getLogger(__name__)
 
 
-class NonFiniteError(RuntimeError):
+class NonFiniteError(RunEnded):
     """Loss or gradients were not finite more often than a run may have it."""
 
 

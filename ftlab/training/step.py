@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ftlab.data.pack import collate, plan_micro_batches
 from ftlab.data.row import EncodedRow, Layout, MicroBatch
+from ftlab.problem import RunEnded
 from ftlab.training import rank
 from ftlab.training.memory import allocated_bytes, is_out_of_memory, release
 
@@ -53,7 +54,7 @@ class OomEvent:
     reserved: int
 
 
-class RowTooLargeError(RuntimeError):
+class RowTooLargeError(RunEnded):
     """A single row doesn't fit the device's memory: smaller micro-batches can't help."""
 
 

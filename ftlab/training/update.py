@@ -13,14 +13,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ftlab.problem import RunEnded
 from ftlab.training.memory import allocated_bytes, is_out_of_memory, release
 
 
-class UpdateTooLargeError(RuntimeError):
+class UpdateTooLargeError(RunEnded):
     """Weights, gradients and the optimizer's states together don't fit the device's memory."""
 
 
-class HalfUpdateError(RuntimeError):
+class HalfUpdateError(RunEnded):
     """Memory ended in the middle of an update: some weights have changed, others have not."""
 
 

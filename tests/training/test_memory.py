@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from ftlab.training.memory import halve_until_it_fits
+from ftlab.training.memory import EvaluationTooLargeError, halve_until_it_fits
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ def _run(fits: int, tried: list[int]) -> int:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return size
 
-    return halve_until_it_fits(run, 16, least=2, device=CPU, what="answers")
+    return halve_until_it_fits(run, 16, least=2, device=CPU, what="answers", fix="Set evaluation=none.")
 
 
 def test_size_halves_until_it_fits_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -28,9 +28,9 @@ def test_size_halves_until_it_fits_and_the_log_says_so(caplog: pytest.LogCapture
     assert "Out of memory with 16 answers at a time: run again with 8." in caplog.text
 
 
-def test_least_size_is_tried_once_and_its_failure_passes_through() -> None:
+def test_least_size_is_tried_once_and_its_failure_is_told() -> None:
     tried: list[int] = []
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(EvaluationTooLargeError, match=r"with 2 answers at a time\. Set evaluation=none"):
         _run(1, tried)
     assert tried == [16, 8, 4, 2]
 
@@ -40,4 +40,4 @@ def test_other_errors_pass_through_at_once() -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        halve_until_it_fits(broken, 16, least=1, device=CPU, what="answers")
+        halve_until_it_fits(broken, 16, least=1, device=CPU, what="answers", fix="Set evaluation=none.")
