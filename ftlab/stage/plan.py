@@ -182,6 +182,19 @@ def device_bytes(device: Device) -> int:
     return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() + CONTEXT_BYTES)
 
 
+def plan_notes(plan: Plan | None) -> list[str]:
+    """What a run says of its plan: only where it is tight, or there is none."""
+    if plan is None:
+        return ["The model's memory can't be planned: training.micro_batch_tokens stays as it was set."]
+    if plan.fits or plan.device_bytes is None:
+        return []
+    needed, there = plan.needed_bytes / 2**30, plan.device_bytes / 2**30
+    return [
+        f"The run is planned to need {needed:.1f} GiB of {there:.1f} GiB ({plan.load.micro_batch_tokens:,} tokens a "
+        f"forward pass, recompute={plan.recompute}): it may run out of memory, and then goes on in smaller pieces."
+    ]
+
+
 def compared(plan: Plan, measured: Mapping[str, Any]) -> dict[str, Any]:
     """Holds the plan against what was measured.
 

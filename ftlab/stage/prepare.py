@@ -40,7 +40,7 @@ from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage import guard, preflight
 from ftlab.stage.encode import Encoded, account, cache_folder
 from ftlab.stage.place import Place, check_place, find_place
-from ftlab.stage.plan import device_bytes, hold_to, plan_run
+from ftlab.stage.plan import device_bytes, hold_to, plan_notes, plan_run
 
 log = logging.getLogger(__name__)
 
@@ -303,7 +303,7 @@ def _inputs(
         schedule=build_schedule(cfg.scheduler.name, total_steps=steps, **scheduler),
         plan=plan,
         micro_batch_tokens=plan.load.micro_batch_tokens if plan else training.micro_batch_tokens,
-        notes=[*rows.notes, *encoded.notes, *mix.notes(sources), *notes, *layout_notes],
+        notes=[*rows.notes, *encoded.notes, *mix.notes(sources), *notes, *layout_notes, *plan_notes(plan)],
     )
 
 

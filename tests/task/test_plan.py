@@ -16,7 +16,16 @@ from ftlab.memory.matrix import CARDS, LEGEND, cell_text
 from ftlab.memory.plan import HOST_BYTES
 from ftlab.memory.table import matrix_text, plan_text
 from ftlab.problem import InputError
-from ftlab.stage.plan import MATRIX_METHODS, compared, model_keys, plan_run, plan_task, shipped_shapes, too_large
+from ftlab.stage.plan import (
+    MATRIX_METHODS,
+    compared,
+    model_keys,
+    plan_notes,
+    plan_run,
+    plan_task,
+    shipped_shapes,
+    too_large,
+)
 from tests.config.composition import composed
 
 GIB = 2**30
@@ -185,6 +194,14 @@ def test_budget_of_the_user_wins_where_a_gpu_can_find_a_smaller_one_by_itself() 
     assert plan is not None
     assert plan.load.micro_batch_tokens == 32768
     assert not plan.fits
+    (note,) = plan_notes(plan)
+    assert "GiB of 24.0 GiB (32,768 tokens a forward pass, recompute=none): it may run out of memory" in note
+
+
+def test_plan_that_fits_says_nothing_and_one_that_is_missing_is_named() -> None:
+    plan, _ = plan_task(composed("model=llama3-8b", "trainer.memory=24GB"))
+    assert plan_notes(plan) == []
+    assert "can't be planned" in plan_notes(None)[0]
 
 
 def test_budget_of_the_user_that_ram_can_not_hold_is_refused_before_the_kernel_ends_the_process() -> None:
