@@ -36,7 +36,6 @@ LEAST, MOST = 4096, 2**22
 """Elements of a tensor that is worth joining: smaller ones keep 32-bit states in 8-bit optimizers, and with larger
 ones launching is no longer what costs."""
 
-
 MOMENTS = ("state1", "state2")
 """What bitsandbytes calls the large states, which page."""
 
@@ -69,14 +68,17 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
             if closure is not None:
                 with torch.enable_grad():
                     loss = closure()
-            self.gather()
+            self.settle()
+            for joined in self.joined:
+                if joined.whole.grad is None:  # else `gather` was called for this step already
+                    joined.gather()
             super().step()
             for joined in self.joined:
                 joined.whole.grad = None
             return loss
 
         def gather(self) -> None:
-            """Puts the gradients where the optimizer sees them; `step` does it too."""
+            """Puts the gradients where the optimizer sees them; `step` does it where this wasn't called before."""
             self.settle()
             for joined in self.joined:
                 joined.gather()
