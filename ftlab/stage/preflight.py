@@ -47,8 +47,6 @@ def take_masks(
         if limit is not None and cfg.data.long_rows == "split":
             ids, counts = np.unique(part.row_ids, return_counts=True)
             whole &= np.isin(part.row_ids, ids[counts == 1])
-        elif cfg.data.train_on == "each":
-            whole[:] = True
         places = np.flatnonzero(whole)
         findings = check_masks(
             _at(part, places.tolist()),

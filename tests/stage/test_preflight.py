@@ -46,3 +46,20 @@ def test_broken_encoder_stops_the_run(
     assert "mine.jsonl:1: " in said
     assert why in said
     assert f"[{code}]" in said
+
+
+@pytest.mark.parametrize("train_on", ["answer", "each"])
+def test_cut_answers_are_not_taken_for_broken_masks(train_on: str, tmp_path: Path) -> None:
+    rows = tmp_path / "mine.jsonl"
+    answers = ["Yes.", "The fee is four euros a month. " * 20]
+    turns = [[("user", "One?"), ("assistant", "First."), ("user", "Two?"), ("assistant", answer)] for answer in answers]
+    records = [{"messages": [{"role": role, "content": text} for role, text in row]} for row in turns]
+    rows.write_text("".join(json.dumps(record) + "\n" for record in records))
+    inputs = prepare(
+        composed(
+            "data=messages", f"data.path={rows}", f"data.train_on={train_on}", "data.long_rows=truncate",
+            "training.max_row_tokens=90", "data.validation_fraction=0", f"output_dir={tmp_path / 'run'}",
+            "trainer=cpu", "offline=true", "data.cache=null",
+        )
+    )  # fmt: skip
+    assert inputs.train.lengths.max() == 90
