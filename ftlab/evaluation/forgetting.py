@@ -1,0 +1,133 @@
+"""What a model can still do that it was not tuned for: loss on general texts, and a small probe of questions.
+
+Fine-tuning on one business moves a model away from everything else. Two measurements, the same before and after, tell
+how far: the held-out loss on texts like those it was pretrained on, and how many simple questions it still answers
+right. In: losses, and answers with what they must say. Out: plain numbers. Models and rows are not known here.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Match = Literal["contains", "exact"]
+"""How a probe's answer is checked: it must hold the expected words, or be them."""
+
+ENDING = " .!?。！？"
+"""What may stand behind an answer without changing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How many of the probe's questions were answered right.
+
+    Attributes:
+        right: Answers that say what they must.
+        asked: Questions.
+    """
+
+    right: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    """What general texts and the probe say of one model.
+
+    Attributes:
+        loss: Mean NLL a scored token of the texts, nats; None where only the probe was asked, as the next five.
+        perplexity: exp(loss).
+        low: Lower end of the 95 % bootstrap interval of the perplexity over the texts.
+        high: Its upper end.
+        rows: Texts.
+        tokens: Scored tokens.
+        probe: How the probe went; None without one.
+    """
+
+    loss: float | None = None
+    perplexity: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int | None = None
+    tokens: int | None = None
+    probe: Probe | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return asdict(self)
+
+
+def section(base: General | None, tuned: General | None, sources: Sequence[str]) -> dict[str, Any] | None:
+    """Puts both models side by side, as the run card and `evaluation.json` hold them.
+
+    Args:
+        base: The base's measurement, if it was made.
+        tuned: The tuned model's.
+        sources: Where texts and questions come from.
+
+    Returns:
+        Plain data; None where nothing was measured.
+    """
+    if base is None and tuned is None:
+        return None
+    return {
+        "base": base.to_dict() if base else None,
+        "tuned": tuned.to_dict() if tuned else None,
+        "sources": list(sources),
+    }
+
+
+def probe(answers: Sequence[str], expected: Sequence[str], match: Match = "contains") -> Probe:
+    """Checks the answers to a probe.
+
+    Args:
+        answers: What the model wrote.
+        expected: What each answer must say, in the same order.
+        match: `contains`: the expected words stand in it one after the other; `exact`: they are the whole answer.
+
+    Returns:
+        How many are right.
+
+    Raises:
+        ValueError: There is no question, or there are more or fewer answers than questions.
+    """
+    if not expected or len(answers) != len(expected):
+        raise ValueError(
+            f"`answers` must be as many as `expected`, at least one, but there are {len(answers)} and {len(expected)}."
+        )
+    pairs = zip(answers, expected, strict=True)
+    return Probe(sum(is_right(answer, wanted, match) for answer, wanted in pairs), len(expected))
+
+
+def is_right(answer: str, expected: str, match: Match) -> bool:
+    """Says whether an answer says what it must; case, spacing, Unicode form and a final stop don't count.
+
+    >>> is_right("The code is QX-77.", "qx-77", "contains")
+    True
+    >>> is_right("The code is QX-771.", "QX-77", "contains")
+    False
+    >>> is_right("QX-77.", "QX-77", "exact")
+    True
+
+    Args:
+        answer: What the model wrote.
+        expected: What it must say.
+        match: `contains` or `exact`.
+    """
+    said, wanted = _plain(answer), _plain(expected)
+    if match == "exact":
+        return said == wanted
+    return (
+        bool(wanted)
+        and re.search(_edge(wanted[0], "<!") + re.escape(wanted) + _edge(wanted[-1], "!"), said) is not None
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(ENDING)
+
+
+def _edge(sign: str, look: str) -> str:
+    """Beside a letter or digit of an alphabet that parts its words no further one may stand."""
+    return rf"(?{look}[a-z0-9])" if sign.isascii() and sign.isalnum() else ""
