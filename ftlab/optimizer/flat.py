@@ -13,7 +13,7 @@ by name, shape and value; only where their elements lie has changed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import bitsandbytes
@@ -32,9 +32,12 @@ ELEMENT_WISE = (
 BLOCK = 256
 """Elements that share a scale in an 8-bit state."""
 
-LEAST, MOST = 4096, 2**22
+LEAST, MOST = 4096, 2**21
 """Elements of a tensor that is worth joining: smaller ones keep 32-bit states in 8-bit optimizers, and with larger
 ones launching is no longer what costs."""
+
+PIECE = 2**24
+"""Elements that are joined at most: while a piece is made, or its gradients are gathered, it is held twice."""
 
 MOMENTS = ("state1", "state2")
 """What bitsandbytes calls the large states, which page."""
@@ -68,17 +71,14 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
             if closure is not None:
                 with torch.enable_grad():
                     loss = closure()
-            self.settle()
-            for joined in self.joined:
-                if joined.whole.grad is None:  # else `gather` was called for this step already
-                    joined.gather()
+            self.gather()
             super().step()
             for joined in self.joined:
                 joined.whole.grad = None
             return loss
 
         def gather(self) -> None:
-            """Puts the gradients where the optimizer sees them; `step` does it where this wasn't called before."""
+            """Moves the gradients to where the optimizer sees them; `step` does it with those that are still to move."""
             self.settle()
             for joined in self.joined:
                 joined.gather()
@@ -115,13 +115,24 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
             for member in members:
                 if LEAST <= member.numel() < MOST:
                     kinds.setdefault((member.device, member.dtype), []).append(member)
-            made = [_Joined(alike) for alike in kinds.values() if len(alike) > 1]
+            made = [_Joined(piece) for alike in kinds.values() for piece in _pieces(alike) if len(piece) > 1]
             self.joined += made
             inside = {id(member) for joined in made for member in joined.members}
             return [joined.whole for joined in made] + [member for member in members if id(member) not in inside]
 
     Flat.__name__ = Flat.__qualname__ = optimizer.__name__
     return Flat
+
+
+def _pieces(members: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Yields the members in turn, as many at a time as make a piece."""
+    piece: list[nn.Parameter] = []
+    for member in members:
+        if sum(held.numel() for held in piece) + member.numel() > PIECE:
+            yield piece
+            piece = []
+        piece.append(member)
+    yield piece
 
 
 class _Joined:
@@ -147,16 +158,17 @@ class _Joined:
 
     @torch.no_grad()
     def gather(self) -> None:
-        """Puts the gradients side by side; without any there is none, and one that is missing counts as zero."""
+        """Moves the gradients side by side; one that is missing counts as zero. Without any, nothing happens."""
         gradients = [member.grad for member in self.members]
         if all(gradient is None for gradient in gradients):
-            self.whole.grad = None
             return
         if self.whole.grad is None:
             self.whole.grad = torch.zeros_like(self.whole)
         pairs = zip(self._views(self.whole.grad), gradients, strict=True)
         given = [(view, gradient) for view, gradient in pairs if gradient is not None]
         torch._foreach_copy_([view for view, _ in given], [gradient for _, gradient in given])
+        for member in self.members:
+            member.grad = None  # else all of them would be held twice
 
     def _views(self, whole: Tensor) -> list[Tensor]:
         return [

@@ -135,11 +135,9 @@ def make_states(optimizer: Optimizer) -> None:
         inner.initialized = True
     if hasattr(inner, "gather"):  # `ftlab.optimizer.flat`
         inner.gather()
-    joined = {id(part.whole) for part in getattr(inner, "joined", ()) if any(m.grad is not None for m in part.members)}
     for group_index, group in enumerate(optimizer.param_groups):
         for index, parameter in enumerate(group["params"]):
-            is_due = parameter.grad is not None or id(parameter) in joined
-            if is_due and not optimizer.state[parameter]:
+            if parameter.grad is not None and not optimizer.state[parameter]:
                 inner.init_state(group, parameter, group_index, index)
 
 
