@@ -4,7 +4,7 @@ Colours are CSS classes that the page's base template defines: `fill-0` … `fil
 `line-4`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -29,16 +29,34 @@ class Scale:
         high: The number at `end`; more than `low`.
         start: Where the axis begins.
         end: Where it ends.
+        log: Whether equal ratios, not equal differences, are equally far apart; all numbers are above 0 then.
     """
 
     low: float
     high: float
     start: float
     end: float
+    log: bool = False
 
     def __call__(self, value: float) -> float:
         """Returns the place of a number."""
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+        low, high, value = (
+            (log10(n) for n in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        )
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
+
+    def ticks(self, *, most: int) -> list[float]:
+        """Returns round numbers of this scale, about `most` of them."""
+        return log_ticks(self.low, self.high, most=most) if self.log else ticks(self.low, self.high, most=most)
+
+
+def spread(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Scale:
+    """Returns the scale on which all these numbers have room; at least one, all finite, above 0 where `log`."""
+    found = list(values)
+    low, high = min(found), max(found)
+    if low == high:
+        low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
+    return Scale(low, high, start, end, log)
 
 
 def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
@@ -57,6 +75,27 @@ def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
     first = ceil(low / step - 1e-9)
     return [number * step for number in range(first, floor(high / step + 1e-9) + 1)]
+
+
+def log_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
+    """Returns powers of ten from `low` to `high`; where they are few, twice and five times them as well.
+
+    >>> log_ticks(2, 300)
+    [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0]
+    >>> log_ticks(0.5, 2e6)
+    [1.0, 100.0, 10000.0, 1000000.0]
+
+    Args:
+        low: The least number, above 0.
+        high: The largest number, more than `low`.
+        most: About how many; never fewer than two.
+    """
+    powers = range(ceil(log10(low) - 1e-9), floor(log10(high) + 1e-9) + 1)
+    if len(powers) >= max(2, most / 2):
+        return [float(f"1e{power}") for power in powers[:: ceil(len(powers) / most)]]
+    made = (float(f"{factor}e{power}") for power in range(floor(log10(low)), powers.stop) for factor in (1, 2, 5))
+    within = [value for value in made if low * 0.999 <= value <= high * 1.001]
+    return within if len(within) >= 2 else [low, high]
 
 
 def shown(value: float) -> str:
@@ -84,15 +123,55 @@ def rectangle(x: float, y: float, width: float, height: float, kind: str, title:
     return Markup('<rect x="{}" y="{}" width="{}" height="{}" class="{}">{}</rect>').format(*numbers, kind, hint)
 
 
+def dot(x: float, y: float, kind: str, title: str = "", *, radius: float = 4) -> Markup:
+    """A filled circle; `title` is shown where the mouse rests."""
+    hint = Markup("<title>{}</title>").format(title) if title else ""
+    return Markup('<circle cx="{}" cy="{}" r="{}" class="{}">{}</circle>').format(
+        round(x, 1), round(y, 1), radius, kind, hint
+    )
+
+
+def fitted(name: str, width: float) -> str:
+    """A name, its middle left out where it is wider than there is room."""
+    most = max(3, int(width / _CHARACTER))
+    return name if len(name) <= most else f"{name[: (most - 1) // 2]}…{name[len(name) - most // 2 :]}"
+
+
+_SIGNS = ("M-5 -8h10l-5 8z", "M-4 -8l8 8M4 -8l-8 8", "M0 -9v9M-4 -4l4 4l4 -4", "M-4 -8h8v8h-8z")
+
+
+def sign(number: int, x: float, y: float, title: str = "") -> Markup:
+    """A small sign that stands on a place, one of four that differ in shape: triangle, cross, arrow, square."""
+    hint = Markup("<title>{}</title>").format(title) if title else ""
+    return Markup('<path d="{}" transform="translate({} {})" class="sign">{}</path>').format(
+        _SIGNS[number], round(x, 1), round(y, 1), hint
+    )
+
+
 def legend(
-    names: Sequence[str], *, colours: Sequence[int] = (1, 2, 3, 4), lines: bool = False, x: float = LEFT, y: float = 14
+    names: Sequence[str],
+    *,
+    colours: Sequence[int] = (1, 2, 3, 4),
+    lines: bool = False,
+    faint: Sequence[bool] = (),
+    x: float = LEFT,
+    y: float = 14,
 ) -> Markup:
-    """One mark and name for each series; `colours` has the number of each one's colour."""
+    """One mark and name for each series.
+
+    Args:
+        names: Of the series.
+        colours: The number of each one's colour.
+        lines: Whether they are lines, not areas.
+        faint: Which of the lines are only the ground for another.
+        x: Where the first mark begins.
+        y: Where the names stand.
+    """
     parts = []
-    for number, name in zip(colours, names, strict=False):
-        mark = (
-            line(x, y - 4, x + 18, y - 4, f"line-{number}") if lines else rectangle(x, y - 10, 11, 11, f"fill-{number}")
-        )
+    is_faint = [*faint, *(False for _ in names)]
+    for number, name, ground in zip(colours, names, is_faint, strict=False):
+        kind = f"line-{number}{' faint' if ground else ''}"
+        mark = line(x, y - 4, x + 18, y - 4, kind) if lines else rectangle(x, y - 10, 11, 11, f"fill-{number}")
         parts += [mark, text(x + (24 if lines else 17), y, name)]
         x += 34 + _CHARACTER * len(name)
     return Markup("").join(parts)
@@ -114,10 +193,10 @@ def axes(
         The axes.
     """
     parts = []
-    for value in ticks(y.low, y.high, most=5):
+    for value in y.ticks(most=5):
         place = y(value)
         parts += [line(x.start, place, x.end, place, "grid"), text(x.start - 6, place + 4, shown(value), anchor="end")]
-    for value, label in x_marks or [(value, shown(value)) for value in ticks(x.low, x.high, most=7)]:
+    for value, label in x_marks or [(value, shown(value)) for value in x.ticks(most=7)]:
         place = x(value)
         parts += [line(place, y.start, place, y.start + 4, "axis"), text(place, y.start + 17, label, anchor="middle")]
     parts += [

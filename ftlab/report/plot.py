@@ -6,7 +6,7 @@ people; lines also differ in their dashes).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 
 from markupsafe import Markup
 
@@ -19,11 +19,14 @@ from ftlab.report.axis import (
     WIDTH,
     Scale,
     axes,
+    dot,
     drawing,
     legend,
     line,
     rectangle,
     shown,
+    sign,
+    spread,
     text,
 )
 
@@ -38,10 +41,27 @@ class Series:
     Attributes:
         name: What the legend calls it.
         points: (x, y), x ascending; a y of None or NaN breaks the line.
+        faint: Whether it is only the ground for another line.
+        dots: Whether each point is marked: where they are few.
     """
 
     name: str
     points: Sequence[tuple[float, float | None]]
+    faint: bool = False
+    dots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at some places of the x axis.
+
+    Attributes:
+        name: What the legend calls it.
+        places: Where on the x axis.
+    """
+
+    name: str
+    places: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +176,24 @@ def bar_plot(bars: Sequence[Bar], names: Sequence[str], *, colours: Sequence[int
     return drawing(f"{x_title}. {said}", *drawn, height=height - BOTTOM + 24)
 
 
-def line_plot(series: Sequence[Series], *, x_title: str, y_title: str) -> Markup:
+def line_plot(
+    series: Sequence[Series],
+    *,
+    x_title: str,
+    y_title: str,
+    log: bool = False,
+    events: Sequence[Event] = (),
+    band: tuple[float, float] | None = None,
+) -> Markup:
     """Draws lines over a common axis.
 
     Args:
         series: At least one line, and one of them with a point; at most four, so that the colours can be told apart.
         x_title: What runs to the right, with its unit.
         y_title: What the lines show, with its unit.
+        log: Whether equal ratios are equally high; values of 0 and below break the line then.
+        events: At most four kinds, each with a sign of its own.
+        band: A stretch of the x axis with another ground.
 
     Returns:
         The plot.
@@ -170,30 +201,51 @@ def line_plot(series: Sequence[Series], *, x_title: str, y_title: str) -> Markup
     Raises:
         ValueError: There is nothing to draw, or there are more lines than colours.
     """
-    points = [(x, y) for one in series for x, y in one.points if y is not None and y == y]
+    lines = [[(x, y) if _drawable(y, log) else (x, None) for x, y in one.points] for one in series]
+    points = [(x, y) for one in lines for x, y in one if y is not None]
     if not points or len(series) > 4:
         raise ValueError(f"`series` must hold 1 to 4 lines with at least one point, but holds {len(series)}.")
-    x = _spread([x for x, _ in points], LEFT, WIDTH - RIGHT)
-    y = _spread([y for _, y in points], HEIGHT - BOTTOM, TOP)
+    x = spread([x for one in lines for x, _ in one], LEFT, WIDTH - RIGHT)
+    y = spread([y for _, y in points], HEIGHT - BOTTOM, TOP, log=log)
     drawn = [
+        _band(x, band),
         axes(x, y, x_title=x_title, y_title=y_title),
-        legend([one.name for one in series], lines=True),
+        legend([one.name for one in series], lines=True, faint=[one.faint for one in series]),
+        *(_line(number, one, line, x, y) for number, (one, line) in enumerate(zip(series, lines, strict=True), 1)),
     ]
-    for number, one in enumerate(series, start=1):
-        path = ""
-        pen_down = False
-        for place, value in one.points:
-            if value is None or value != value:
-                pen_down = False
-                continue
+    left = LEFT
+    for number, event in enumerate(events):
+        drawn += [sign(number, x(place), TOP - 2, event.name) for place in event.places]
+        drawn += [sign(number, left, HEIGHT + 8), text(left + 10, HEIGHT + 12, event.name)]
+        left += 34 + 8 * len(event.name)
+    said = f"{y_title} by {x_title}: {', '.join(one.name for one in [*series, *events])}"
+    return drawing(said, *drawn, height=HEIGHT + (20 if events else 0))
+
+
+def _drawable(value: float | None, log: bool) -> bool:
+    return value is not None and isfinite(value) and (value > 0 or not log)
+
+
+def _line(number: int, series: Series, points: Sequence[tuple[float, float | None]], x: Scale, y: Scale) -> Markup:
+    path, pen_down, dots = "", False, []
+    for place, value in points:
+        if value is not None:
             path += f"{'L' if pen_down else 'M'}{x(place):.1f} {y(value):.1f}"
-            pen_down = True
-        drawn.append(Markup('<path d="{}" class="line-{}"/>').format(path, number))
-    return drawing(f"{y_title} by {x_title}: {', '.join(one.name for one in series)}", *drawn)
+            dots.append((place, value))
+        pen_down = value is not None
+    kind = f"line-{number}{' faint' if series.faint else ''}"
+    drawn = [Markup('<path d="{}" class="{}"/>').format(path, kind)]
+    if series.dots:
+        hint = "{}: {} at {}"
+        drawn += [
+            dot(x(place), y(value), f"fill-{number}", hint.format(series.name, shown(value), shown(place)), radius=3)
+            for place, value in dots
+        ]
+    return Markup("").join(drawn)
 
 
-def _spread(values: Sequence[float], start: float, end: float) -> Scale:
-    low, high = min(values), max(values)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    return Scale(low, high, start, end)
+def _band(x: Scale, band: tuple[float, float] | None) -> Markup:
+    if band is None:
+        return Markup("")
+    low, high = (min(max(place, x.low), x.high) for place in band)
+    return rectangle(x(low), TOP, max(x(high) - x(low), 3), HEIGHT - BOTTOM - TOP, "band")
