@@ -202,11 +202,25 @@ class Kernels:
 
 
 @dataclass
+class General:
+    """What forgetting is measured by."""
+
+    path: str | None
+    hub_id: str | None
+    hub_config: str | None
+    hub_split: str | None
+    probe: str | None
+    match: Literal["contains", "exact"]
+    rows: int = number(least=1)
+
+
+@dataclass
 class Evaluation:
     """What is measured after training."""
 
     name: str
     base: bool
+    general: General
     samples: int = number(least=0)
     format_rows: int = number(least=0)
     max_new_tokens: int = number(least=1)
@@ -234,4 +248,5 @@ class Config:
     output_dir: str
     resume: str
     offline: bool
+    run: str | None = number(optional=True)
     seed: int = number(least=0, most=2**32 - 1)
