@@ -69,6 +69,11 @@ class StepResult(Protocol):
         ...
 
     @property
+    def row_ids(self) -> tuple[int, ...]:
+        """This rank's rows."""
+        ...
+
+    @property
     def grad_norm(self) -> Tensor | None:
         """Norm of all gradients before clipping, shape []; None where it wasn't measured."""
         ...

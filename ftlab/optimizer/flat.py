@@ -78,7 +78,7 @@ def flattened(optimizer: type[Optimizer]) -> Callable[..., Optimizer]:
             return loss
 
         def gather(self) -> None:
-            """Moves the gradients to where the optimizer sees them; `step` does it with those that are still to move."""
+            """Moves the gradients to where the optimizer sees them; `step` does it with those not moved yet."""
             self.settle()
             for joined in self.joined:
                 joined.gather()

@@ -43,7 +43,9 @@ def _run(
 ) -> tuple[Recorder, TrainModule, list[OomEvent]]:
     model = toy_model(hidden_size=256, intermediate_size=1024, num_attention_heads=4, vocab_size=8192)
     module = toy_module(model, **{"micro_batch_tokens": BUDGET, **changes})
-    recorder, _ = run_toy(folder, module, rows=rows or _rows(), batch_rows=32, accelerator="gpu", precision="bf16-mixed")
+    recorder, _ = run_toy(
+        folder, module, rows=rows or _rows(), batch_rows=32, accelerator="gpu", precision="bf16-mixed"
+    )
     return recorder, module, recorder.oom_events
 
 
@@ -113,5 +115,5 @@ def test_row_that_can_not_fit_ends_with_advice(tmp_path: Path) -> None:
     torch.cuda.reset_peak_memory_stats()
     _run(tmp_path / "free", _short_rows(), micro_batch_tokens=200)
     _cap(1.1)  # room for one short row at a time, not for one that is ten times as long
-    with pytest.raises(RowTooLargeError, match="Lower `training.max_row_tokens`"):
+    with pytest.raises(RowTooLargeError, match=r"Lower `training\.max_row_tokens`"):
         _run(tmp_path / "capped")
