@@ -207,11 +207,13 @@ def line_plot(
         raise ValueError(f"`series` must hold 1 to 4 lines with at least one point, but holds {len(series)}.")
     x = spread([x for one in lines for x, _ in one], LEFT, WIDTH - RIGHT)
     y = spread([y for _, y in points], HEIGHT - BOTTOM, TOP, log=log)
+    numbered = [*enumerate(zip(series, lines, strict=True), start=1)]
+    numbered.sort(key=lambda line: not line[1][0].faint)  # the ground of the others lies below them
     drawn = [
         _band(x, band),
         axes(x, y, x_title=x_title, y_title=y_title),
         legend([one.name for one in series], lines=True, faint=[one.faint for one in series]),
-        *(_line(number, one, line, x, y) for number, (one, line) in enumerate(zip(series, lines, strict=True), 1)),
+        *(_line(number, one, line, x, y) for number, (one, line) in numbered),
     ]
     left = LEFT
     for number, event in enumerate(events):

@@ -1,0 +1,181 @@
+"""The page of a run, `report.html`: whether it became better, how it went, and how to do it again.
+
+In: a run folder, whole or not. Out: one HTML file without scripts that opens offline. What stands on it is chosen and
+cut here, so that it stays below 1 MB whatever the run wrote.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ftlab.report import account, evidence
+from ftlab.report.curves import curves
+from ftlab.report.folder import RunFolder, read_run
+from ftlab.report.page import render_page, write_html
+from ftlab.report.verdict import judge, number, percent
+
+FILE = "report.html"
+
+_SAMPLES_SHOWN = 8
+_QUESTIONS_SHOWN, _STEPS_SHOWN = 4, 10
+"""Questions that are followed over training, and steps of each."""
+_FINDINGS_SHOWN = 12
+_TEXT_CHARACTERS = 900
+"""Of a longer text the rest is counted, not shown."""
+
+
+def write_report(folder: Path) -> Path:
+    """Draws a run.
+
+    Args:
+        folder: The run folder: of a run that is done, interrupted, failed or still running.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: The folder has no card that this version reads.
+        OSError: The page can't be written.
+    """
+    run = read_run(folder)
+    path = folder / FILE
+    write_html(path, render_page("run.html", **_values(run)))
+    return path
+
+
+def _values(run: RunFolder) -> dict[str, Any]:
+    card, measured = run.card, run.evaluation
+    curve = measured.get("curve")
+    return {
+        "title": _title(run),
+        "folder": run.folder.name,
+        "status": card.get("status", "done"),
+        "verdict": judge(run),
+        "facts": _facts(run),
+        "findings": _findings(curve),
+        "curve": curve,
+        "figures": curves(run.metrics, _band(curve)),
+        "perplexity": evidence.perplexity(measured.get("perplexity")),
+        "form": evidence.form(measured.get("format")),
+        "forgetting": evidence.forgetting(measured.get("forgetting")),
+        "blind": evidence.blind(measured.get("blind")),
+        "samples": _samples(measured.get("samples")),
+        "samples_left_out": max(0, len(measured.get("samples") or []) - _SAMPLES_SHOWN),
+        "followed": _followed(run.samples),
+        "unread": run.unread,
+        "memory": account.memory(card),
+        "data": account.data(card),
+        "config": account.config(card),
+        "command": shlex.join(card.get("command") or []),
+        "resume": _resume(run),
+        "tables": account.reproduction(card),
+        "measure": _commands(run),
+        "cut": cut,
+    }
+
+
+def cut(text: Any, characters: int = _TEXT_CHARACTERS) -> str:
+    """A text, its end left out and counted where it is long."""
+    whole = str(text)
+    more = len(whole) - characters
+    return whole if more <= 0 else f"{whole[:characters]}… ({more:,} more characters)"
+
+
+def _title(run: RunFolder) -> str:
+    config = run.card.get("config") or {}
+    names = (str((config.get(group) or {}).get("name", "")) for group in ("model", "method", "data"))
+    return " · ".join(filter(None, names)) or run.folder.name
+
+
+def _facts(run: RunFolder) -> list[tuple[str, str]]:
+    """The numbers at the top, as (number, what it is)."""
+    card, evaluation = run.card, run.evaluation
+    measured = card.get("measured") or {}
+    facts = []
+    answers = (evaluation.get("perplexity") or {}).get("answers") or {}
+    if answers.get("tuned"):
+        before = f"{number(answers['base']['perplexity'])} → " if answers.get("base") else ""
+        facts.append((f"{before}{number(answers['tuned']['perplexity'])}", "perplexity of held-out answers"))
+    tuned = (evaluation.get("format") or {}).get("tuned") or {}
+    if tuned.get("strict") is not None:
+        facts.append((percent(tuned["strict"]), f"strict JSON, of {evaluation['format'].get('asked') or 0:,} answers"))
+    if run.last_step is not None:
+        total = card.get("total_steps")
+        facts.append((f"{run.last_step:,}" + (f" of {total:,}" if total else ""), "optimizer steps"))
+    if "tokens_per_s" in measured:
+        facts.append((f"{measured['tokens_per_s']:,.0f}", "tokens a second, without padding"))
+    if measured.get("peak_bytes"):
+        facts.append((f"{measured['peak_bytes'] / account.GIB:,.2f} GiB", "peak memory"))
+    if card.get("device"):
+        facts.append((str(card["device"]), "device"))
+    return facts
+
+
+def _findings(curve: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    return list((curve or {}).get("findings") or [])[:_FINDINGS_SHOWN]
+
+
+def _band(curve: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    """The steps of the finding that is the verdict, where it is none to be glad of."""
+    for finding in _findings(curve):
+        if finding["kind"] == (curve or {}).get("verdict") and finding.get("severity") != "note":
+            first, last = finding["steps"]
+            return first, last
+    return None
+
+
+def _samples(samples: Any) -> list[Mapping[str, Any]]:
+    return [one for one in samples or [] if isinstance(one, Mapping)][:_SAMPLES_SHOWN]
+
+
+def _followed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Questions that were asked during training, with the answers of some steps, first and last among them."""
+    by_question: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_question.setdefault(str(row["question"]), []).append(row)
+    return [
+        {
+            "question": question,
+            "reference": asked[-1].get("reference", ""),
+            "answers": [asked[place] for place in _spaced(len(asked), _STEPS_SHOWN)],
+            "asked": len(asked),
+        }
+        for question, asked in list(by_question.items())[:_QUESTIONS_SHOWN]
+    ]
+
+
+def _spaced(count: int, most: int) -> list[int]:
+    """Places evenly spread from the first to the last."""
+    if count <= most:
+        return list(range(count))
+    return [round(place * (count - 1) / (most - 1)) for place in range(most)]
+
+
+def _resume(run: RunFolder) -> str | None:
+    """What goes on with the run; None where it is done."""
+    if run.card.get("status", "done") == "done":
+        return None
+    kept = [word for word in run.card.get("command") or [] if not word.startswith(("resume=", "hydra.run.dir="))]
+    return shlex.join([*kept, "resume=auto", f"hydra.run.dir={shown(run.folder)}"])
+
+
+def _commands(run: RunFolder) -> dict[str, str]:
+    """What measures a part that isn't there."""
+    name = shlex.quote(f"run={shown(run.folder)}")
+    evaluate = f"python -m ftlab task=evaluate {name}"
+    return {
+        "curve": f"{evaluate} evaluation=curve",
+        "perplexity": evaluate,
+        "format": evaluate,
+        "forgetting": evaluate,
+        "samples": evaluate,
+        "blind": f"python -m ftlab task=compare {name} compare.serve=true",
+        "report": f"python -m ftlab task=report {name}",
+    }
+
+
+def shown(path: Path) -> str:
+    """Returns a path as it is shortest to type from here."""
+    here = Path.cwd()
+    return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)

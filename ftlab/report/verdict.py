@@ -1,0 +1,159 @@
+"""Is the tuned model better? One sentence with its numbers, from the sections of a run's card."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Literal
+
+from ftlab import metric
+from ftlab.report.folder import RunFolder
+
+Kind = Literal["clean", "warnings", "errors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run came to.
+
+    Attributes:
+        kind: The colour: `clean` = better, `warnings` = not known or not sure, `errors` = worse or failed.
+        sentence: The answer.
+        details: What else speaks for or against it, one sentence each.
+    """
+
+    kind: Kind
+    sentence: str
+    details: tuple[str, ...]
+
+
+def judge(run: RunFolder) -> Verdict:
+    """Says whether a run made the model better.
+
+    Args:
+        run: What the run left.
+
+    Returns:
+        The verdict: that of the held-out answers; a run that didn't end well says that first.
+    """
+    kind, answer = _better(run)
+    details = tuple(_details(run.evaluation))
+    status = run.card.get("status", "done")
+    if status == "done":
+        return Verdict(kind, answer, details)
+    where = _where(run)
+    if status == "failed":
+        first = f"The run failed{where}: {run.card.get('error', 'no reason is recorded')}"
+        return Verdict("errors", first, (answer, *details))
+    if status == "interrupted":
+        return Verdict("warnings", f"The run was interrupted{where}; it can go on from there.", (answer, *details))
+    return Verdict("warnings", f"The run has not ended{where}: it is running, or was killed.", (answer, *details))
+
+
+def number(value: float | None) -> str:
+    """Returns a number for a sentence: `134.7`, `1.300`, `0.27`, `12,345`; `not measured` for None."""
+    if value is None:
+        return "not measured"
+    if not isfinite(value):
+        return "infinite" if value > 0 else "not a number"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:#.4g}".rstrip(".")
+
+
+def percent(value: float | None) -> str:
+    """Returns a share as per cent; one decimal where it is neither whole nor empty nor full."""
+    if value is None:
+        return "not measured"
+    return f"{100 * value:.0f} %" if abs(100 * value - round(100 * value)) < 0.05 else f"{100 * value:.1f} %"
+
+
+def between(measured: Mapping[str, Any]) -> str:
+    """Returns the interval of a measurement, ` (14.1 to 16.5)`; nothing where there is none."""
+    low, high = measured.get("low"), measured.get("high")
+    return "" if low is None or high is None else f" ({number(low)} to {number(high)})"
+
+
+def _where(run: RunFolder) -> str:
+    done, total = run.last_step, run.card.get("total_steps")
+    if done is None:
+        return " before the first step"
+    return f" at step {done:,}" + (f" of {total:,}" if total else "")
+
+
+def _better(run: RunFolder) -> tuple[Kind, str]:
+    answers = (run.evaluation.get("perplexity") or {}).get("answers") or {}
+    base, tuned = answers.get("base"), answers.get("tuned")
+    if tuned is None:
+        base, tuned = _old_metrics(run.card.get("metrics") or {})
+    if tuned is None:
+        return "warnings", "Whether the model became better was not measured."
+    if base is None:
+        return (
+            "warnings",
+            f"The tuned model's perplexity on held-out answers is {number(tuned['perplexity'])}{between(tuned)}; the "
+            "base's was not measured, so nothing says whether that is better.",
+        )
+    before = f"{number(base['perplexity'])}{between(base)}"
+    after = f"{number(tuned['perplexity'])}{between(tuned)}"
+    moved = f"perplexity went from {before} to {after}{_on(tuned)}"
+    difference = (run.evaluation.get("perplexity") or {}).get("difference")
+    if difference is None:
+        better = tuned["loss"] < base["loss"]
+        word = "Better" if better else "Not better"
+        return "clean" if better else "errors", f"{word}: on held-out answers {moved}. No interval was measured."
+    change = (
+        f"{_signed(difference['loss'])} nats a token ({_signed(difference['low'])} to {_signed(difference['high'])})"
+    )
+    said = f"on held-out answers {moved}; the loss changed by {change}."
+    if difference["high"] < 0:
+        return "clean", f"Better: {said}"
+    if difference["low"] > 0:
+        return "errors", f"Worse: {said}"
+    return "warnings", f"No clear difference: {said} The interval holds 0."
+
+
+def _on(measured: Mapping[str, Any]) -> str:
+    rows, tokens = measured.get("rows"), measured.get("tokens")
+    return f" ({rows:,} rows, {tokens:,} tokens)" if rows and tokens else ""
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _old_metrics(metrics: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """The two numbers that a run without sections has."""
+    keys = (metric.TEST_LOSS_BASE, metric.TEST_PERPLEXITY_BASE), (metric.TEST_LOSS, metric.TEST_PERPLEXITY)
+    found = [{"loss": metrics.get(loss), "perplexity": metrics.get(perplexity)} for loss, perplexity in keys]
+    base, tuned = (None if None in one.values() else one for one in found)
+    return base, tuned
+
+
+def _details(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    """What else is known, one sentence each."""
+    form = evaluation.get("format") or {}
+    if form.get("tuned") and form["tuned"].get("strict") is not None and form.get("wants") == "json":
+        base = (form.get("base") or {}).get("strict")
+        yield f"Strict JSON in {percent(form['tuned']['strict'])} of {form['asked']:,} answers; base: {percent(base)}."
+    forgetting = evaluation.get("forgetting") or {}
+    base, tuned = forgetting.get("base") or {}, forgetting.get("tuned") or {}
+    if base.get("perplexity") and tuned.get("perplexity"):
+        change = tuned["perplexity"] / base["perplexity"] - 1
+        word = "rose" if change > 0 else "fell"
+        yield (
+            f"On general texts its perplexity {word} by {percent(abs(change))}, from {number(base['perplexity'])}"
+            f"{between(base)} to {number(tuned['perplexity'])}{between(tuned)}."
+        )
+    if base.get("probe") and tuned.get("probe"):
+        before, after = base["probe"], tuned["probe"]
+        yield (
+            f"Of {after['asked']:,} simple questions it answers {after['right']:,} right; the base answered "
+            f"{before['right']:,} of {before['asked']:,}."
+        )
+    blind = evaluation.get("blind") or {}
+    if blind.get("rate") is not None:
+        yield (
+            f"In the blind test the tuned model won {blind['wins']:,}, tied {blind['ties']:,} and lost "
+            f"{blind['losses']:,} of {blind['items']:,} pairs: preferred in {percent(blind['rate'])}"
+            f" ({percent(blind['low'])} to {percent(blind['high'])})."
+        )
