@@ -228,6 +228,33 @@ class Evaluation:
 
 
 @dataclass
+class Strip:
+    """What is taken out of answers before raters see them."""
+
+    thinking: bool
+    markers: bool
+    names: Literal["auto"] | list[str]
+    patterns: list[str]
+
+
+@dataclass
+class Compare:
+    """The blind side-by-side test."""
+
+    action: Literal["answer", "score"]
+    serve: bool
+    folder: str | None
+    runs: list[str]
+    every_pair: bool
+    raters: list[str] | None
+    ratings: list[str]
+    language: Literal["en", "zh"]
+    strip: Strip
+    rows: int = number(least=1)
+    port: int = number(least=1, most=65535)
+
+
+@dataclass
 class Config:
     """The whole configuration, in the order of the pipeline."""
 
@@ -249,4 +276,6 @@ class Config:
     resume: str
     offline: bool
     run: str | None = number(optional=True)
+    questions: str | None = number(optional=True)
+    compare: Compare = number(optional=True)
     seed: int = number(least=0, most=2**32 - 1)
