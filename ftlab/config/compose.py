@@ -5,7 +5,7 @@ failed composition the overrides are tried one by one, choices of groups before 
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ftlab.config import explain, validate
 from ftlab.config.folder import CONF_DIR
-from ftlab.problem import Problem
+from ftlab.problem import Problem, raise_all
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 """What Hydra raises for overrides that don't compose."""
@@ -61,6 +61,26 @@ def check_multirun(overrides: Sequence[str], config_name: str = "config", folder
         for job in _jobs(list(overrides)):
             found.update(dict.fromkeys(_compose(job, config_name)[0]))
     return list(found)
+
+
+def recompose(overrides: Sequence[str], config_name: str = "config") -> DictConfig:
+    """Composes another configuration than the command line's: that of an earlier run, with what was typed on top.
+
+    Args:
+        overrides: As typed, then and now.
+        config_name: The primary configuration.
+
+    Returns:
+        The configuration, without Hydra's own node.
+
+    Raises:
+        InputError: It doesn't compose, or isn't sound.
+    """
+    with nullcontext() if GlobalHydra.instance().is_initialized() else _hydra(CONF_DIR):
+        problems, cfg = _compose(list(overrides), config_name)
+    raise_all(problems or validate.check(cfg))
+    assert cfg is not None, "what doesn't compose has its problems"
+    return cfg
 
 
 @contextmanager

@@ -80,7 +80,7 @@ class PeftMethod:
             self._initial = InitialAdapter(peft_model)
         if config.peft_type == PeftType.ADALORA:
             self._schedule = AdaLoraSchedule(peft_model)
-        _cast_inputs_outside_autocast_only(peft_model)
+        cast_inputs_outside_autocast_only(peft_model)
         return peft_model
 
     def save(self, model: nn.Module, folder: Path) -> None:
@@ -127,7 +127,12 @@ def layout_of(peft_config: PeftConfig) -> Layout:
     return "padded" if peft_config.is_prompt_learning or replaces_attention else "packed"
 
 
-def _cast_inputs_outside_autocast_only(model: nn.Module) -> None:
+def cast_inputs_outside_autocast_only(model: nn.Module) -> None:
+    """Leaves PEFT's cast of each layer's input out while autocast is on: see the module's docstring.
+
+    Args:
+        model: A PEFT model; changed in place.
+    """
     for module in model.modules():
         if isinstance(module, BaseTunerLayer):
             module._cast_input_dtype = _cast_outside_autocast

@@ -106,7 +106,7 @@ def _occupied_by_other(folder: Path, run_folder: Path, card: Mapping[str, Any] |
 def _changed(cfg: DictConfig, card: Mapping[str, Any] | None) -> Iterator[Problem]:
     if card is None:
         return
-    now, before = _flat(OmegaConf.to_container(cfg, resolve=True)), _flat(card["config"])
+    now, before = flat(OmegaConf.to_container(cfg, resolve=True)), flat(card["config"])
     for key in sorted(now.keys() | before.keys()):
         free = any(key == name or key.startswith(f"{name}.") for name in FREE_TO_CHANGE)
         if not free and now.get(key) != before.get(key):
@@ -114,8 +114,9 @@ def _changed(cfg: DictConfig, card: Mapping[str, Any] | None) -> Iterator[Proble
             yield Problem(key, what, "Give the same settings as before, or start a new run with resume=never.")
 
 
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Returns the values of nested plain data by their full keys, such as `training.epochs`; a list is one value."""
     if not isinstance(node, Mapping):
         return {prefix: node}
-    entries = (_flat(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in node.items())
+    entries = (flat(value, f"{prefix}.{key}" if prefix else str(key)) for key, value in node.items())
     return {key: value for entry in entries for key, value in entry.items()}

@@ -6,7 +6,7 @@ raised together: a user mends data, model and method in one go.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -39,10 +39,14 @@ from ftlab.optimizer.schedule import Schedule, build_schedule
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage import guard, preflight
 from ftlab.stage.encode import Encoded, account, cache_folder
+from ftlab.stage.general import GeneralRows, general_notes, read_general, silent_note
 from ftlab.stage.place import Place, check_place, find_place
 from ftlab.stage.plan import device_bytes, hold_to, plan_notes, plan_run
 
 log = logging.getLogger(__name__)
+
+UNPLANNED_TOKENS = 4096
+"""Tokens of a forward pass where nothing is trained: it keeps no activations, and takes less where memory ends."""
 
 Found = TypeVar("Found")
 
@@ -75,6 +79,7 @@ class Inputs:
         plan: What memory the run is going to take; None where its model can't be planned.
         micro_batch_tokens: Tokens of a forward pass on one device, to begin with.
         notes: What was decided for the user, one sentence each.
+        general: What forgetting is measured by; None where it isn't.
     """
 
     place: Place
@@ -100,6 +105,7 @@ class Inputs:
     plan: Plan | None
     micro_batch_tokens: int
     notes: list[str]
+    general: GeneralRows | None = None
 
     @property
     def pad_id(self) -> int:
@@ -122,11 +128,12 @@ class _Findings:
             return None
 
 
-def prepare(cfg: DictConfig) -> Inputs:
+def prepare(cfg: DictConfig, *, trains: bool = True) -> Inputs:
     """Reads rows and tokenizer, chooses device and method, and checks all of it.
 
     Args:
         cfg: The composed configuration; its keys were checked when the program started.
+        trains: Whether it is going to be trained, for which the memory must suffice; else nothing is planned.
 
     Returns:
         What the run starts from.
@@ -160,9 +167,13 @@ def prepare(cfg: DictConfig) -> Inputs:
             findings.problems += check_vocabulary(tokenizer, skeleton.config.get_text_config().vocab_size)
             limit = max_row_tokens or getattr(skeleton.config.get_text_config(), "max_position_embeddings", None)
             encoded = findings.attempt(lambda: preflight.encode_checked(cfg, done, rows, tokenizer, limit))
+            general = encoded and findings.attempt(partial(read_general, cfg, tokenizer, encoded.stop_ids, limit))
             if encoded and place and not findings.problems and done.tally.outcome() != "errors":
-                notes = [*notes, *guard.notes(cfg, done, rows)]
-                return _inputs(cfg, place, device, skeleton, tokenizer, guard.usable(done, rows), encoded, notes)
+                usable = guard.usable(done, rows)
+                said = general_notes(general, usable.train) if general else silent_note(cfg)
+                notes = [*notes, *guard.notes(cfg, done, rows), *said]
+                inputs = _inputs(cfg, place, device, skeleton, tokenizer, usable, encoded, notes, trains=trains)
+                return replace(inputs, general=general)
     raise_all([*findings.problems, *(done.tally.problems() if done else ())])
     raise AssertionError("a run without problems has its inputs")
 
@@ -259,6 +270,8 @@ def _inputs(
     rows: Splits,
     encoded: Encoded,
     notes: list[str],
+    *,
+    trains: bool,
 ) -> Inputs:
     training = cfg.training
     steps = total_steps(encoded.epoch_rows, training.batch_rows, training.epochs, training.max_steps)
@@ -269,15 +282,8 @@ def _inputs(
     layout, layout_notes = _choose_layout(method, skeleton)
     check_place(place, encoded.sha256)
     sources = account(cfg, encoded.train, encoded.parts)
-    kind: Device = "cuda" if device.type == "cuda" else "cpu"
-    plan = plan_run(
-        cfg,
-        skeleton.config.get_text_config().to_dict(),
-        kind,
-        device_bytes(kind),
-        encoded.train.lengths.tolist(),
-        encoded.train.targets_counts.tolist(),
-    )
+    plan = _plan(cfg, skeleton, device, encoded) if trains else None
+    planned = plan_notes(plan) if trains else []
     if device.type == "cuda":
         hold_to(cfg.trainer.memory)
     return Inputs(
@@ -302,9 +308,27 @@ def _inputs(
         optimizer=build(cfg.optimizer, "optimizer"),
         schedule=build_schedule(cfg.scheduler.name, total_steps=steps, **scheduler),
         plan=plan,
-        micro_batch_tokens=plan.load.micro_batch_tokens if plan else training.micro_batch_tokens,
-        notes=[*rows.notes, *encoded.notes, *mix.notes(sources), *notes, *layout_notes, *plan_notes(plan)],
+        micro_batch_tokens=_micro_batch_tokens(training.micro_batch_tokens, plan),
+        notes=[*rows.notes, *encoded.notes, *mix.notes(sources), *notes, *layout_notes, *planned],
     )
+
+
+def _plan(cfg: DictConfig, skeleton: PreTrainedModel, device: torch.device, encoded: Encoded) -> Plan | None:
+    kind: Device = "cuda" if device.type == "cuda" else "cpu"
+    return plan_run(
+        cfg,
+        skeleton.config.get_text_config().to_dict(),
+        kind,
+        device_bytes(kind),
+        encoded.train.lengths.tolist(),
+        encoded.train.targets_counts.tolist(),
+    )
+
+
+def _micro_batch_tokens(wanted: str | int, plan: Plan | None) -> int:
+    if plan is not None:
+        return plan.load.micro_batch_tokens
+    return UNPLANNED_TOKENS if isinstance(wanted, str) else wanted
 
 
 def _choose_layout(method: Method, skeleton: PreTrainedModel) -> tuple[Layout, list[str]]:

@@ -1,0 +1,29 @@
+"""Measures base against tuned, of a run that is done or of any adapter or model. Each line is a stage."""
+
+from omegaconf import DictConfig
+
+from ftlab.stage.surroundings import settle
+
+
+def run(cfg: DictConfig) -> float | None:
+    """Measures what the `evaluation` group asks for.
+
+    Args:
+        cfg: The composed configuration of this command; the run's own is read from `run`.
+
+    Returns:
+        The tuned model's held-out loss; None where nothing is held out.
+
+    Raises:
+        InputError: Nothing that was trained is there, its base doesn't match, or its rows can't be read.
+    """
+    settle(offline=cfg.offline)
+
+    from ftlab.stage.record import Record
+    from ftlab.stage.run import open_run
+    from ftlab.stage.score import score
+
+    opened = open_run(cfg)
+    with Record(opened.cfg, opened.inputs):
+        scores = {name: score(opened.cfg, opened.inputs, model) for name, model in opened.arms()}
+    return scores["tuned"].held_out and scores["tuned"].held_out.loss
