@@ -277,5 +277,5 @@ class Config:
     offline: bool
     run: str | None = number(optional=True)
     questions: str | None = number(optional=True)
-    compare: Compare = number(optional=True)
+    compare: Compare = field(metadata={"optional": True})
     seed: int = number(least=0, most=2**32 - 1)
