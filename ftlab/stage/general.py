@@ -121,24 +121,25 @@ def silent_note(cfg: DictConfig) -> list[str]:
     ]
 
 
-def overlap_notes(general: GeneralRows, train: Sequence[Row]) -> list[str]:
-    """Warns of general rows that are trained on, too: there, memory is measured.
+def general_notes(general: GeneralRows, train: Sequence[Row]) -> list[str]:
+    """Says what was decided, and warns of general rows that are trained on, too: there, memory is measured.
 
     Args:
         general: What forgetting is measured by.
         train: The training rows.
 
     Returns:
-        One sentence, or none.
+        One sentence each.
     """
     splits = {"test": general.rows, "train": train}
     found = [finding for finding in find_duplicates(splits, near=False) if finding.code in _LEAKS]
     hit = {row_id for finding in found for row_id in finding.others}
     if not hit:
-        return []
+        return general.notes
     return [
+        *general.notes,
         f"{len(hit)} of {len(general.rows)} general rows are trained on, too, so forgetting looks smaller than it is: "
-        f"{found[0].where} {found[0].what} Remove them from one of both."
+        f"{found[0].where} {found[0].what} Remove them from one of both.",
     ]
 
 
