@@ -106,7 +106,14 @@ def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequenc
     )
 
 
-def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[Sequence[int]]) -> list[Answer]:
+def answer(
+    cfg: DictConfig,
+    inputs: Inputs,
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int | None = None,
+) -> list[Answer]:
     """Answers prompts with the model as it is, and leaves it ready to train on.
 
     Args:
@@ -114,6 +121,7 @@ def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[
         inputs: Tokenizer and stop tokens.
         model: The base, or the model in training.
         prompts: Token ids up to where the answer begins.
+        max_new_tokens: Longest answer; None = `evaluation.max_new_tokens`.
 
     Returns:
         One answer a prompt.
@@ -124,7 +132,7 @@ def answer(cfg: DictConfig, inputs: Inputs, model: nn.Module, prompts: Sequence[
             model,
             inputs.tokenizer,
             prompts,
-            max_new_tokens=cfg.evaluation.max_new_tokens,
+            max_new_tokens=max_new_tokens or cfg.evaluation.max_new_tokens,
             batch_rows=batch_rows,
             stop_token_ids=inputs.stop_ids,
         )
