@@ -4,8 +4,8 @@ In: `Rating`s, one at a time from a page or many from a file that a rater sent b
 (test, rater, item). Older votes stay in the file, so that a rater can take the last one back.
 
 The file is in SQLite's rollback mode with full syncs, not in its write-ahead mode: a vote is on the disk before the
-page says so, the folder can be copied at any time as one file, and it may lie on a network share. A test of some hundred
-votes has no use for faster writes.
+page says so, the folder can be copied at any time as one file, and it may lie on a network share. A test of some
+hundred votes has no use for faster writes.
 """
 
 import json
