@@ -86,6 +86,7 @@ class WandbRun(StepLogger):
         self._run: wandb.Run | None = None
         self._ended = False
         self._complained = False
+        self._last_step = 0
 
     @property
     def name(self) -> str:
@@ -171,6 +172,52 @@ class WandbRun(StepLogger):
             self.log_metrics({key: table}, step)
 
     @rank_zero_only
+    def summarise(self, values: Mapping[str, Any]) -> None:
+        """Sets values of the run's summary."""
+        if values and (run := self.experiment) is not None:
+            with self._never_fatal("set the summary"):
+                run.summary.update(dict(values))
+
+    @rank_zero_only
+    def show_table(self, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Shows a table at the last step.
+
+        Args:
+            key: Its name.
+            rows: Its rows, all with the same columns; at least one.
+        """
+        with self._never_fatal(f"show the table {key}"):
+            self._show(key, wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows]))
+
+    @rank_zero_only
+    def show_bars(self, key: str, title: str, bars: Mapping[str, float]) -> None:
+        """Shows a bar chart at the last step.
+
+        Args:
+            key: Its name.
+            title: What stands above it.
+            bars: Lengths by name.
+        """
+        with self._never_fatal(f"show the chart {key}"):
+            table = wandb.Table(columns=["name", "value"], data=[list(bar) for bar in bars.items()])
+            self._show(key, wandb.plot.bar(table, "name", "value", title=title))
+
+    @rank_zero_only
+    def show_page(self, key: str, page: Path) -> None:
+        """Shows an HTML file at the last step.
+
+        Args:
+            key: Its name.
+            page: The file; it is copied.
+        """
+        with self._never_fatal(f"show {page.name}"):
+            self._show(key, wandb.Html(page, inject=False))
+
+    def _show(self, key: str, value: Any) -> None:
+        self.flush()
+        self._write(self._last_step, self.attempt, {key: value})
+
+    @rank_zero_only
     def log_adapter(self, folder: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
         """Stores the saved adapter as an artifact of the run; offline it is uploaded from `folder` by `wandb sync`.
 
@@ -213,6 +260,7 @@ class WandbRun(StepLogger):
         self._ended = True
 
     def _write(self, step: int, attempt: int, values: Mapping[str, Any]) -> None:
+        self._last_step = max(self._last_step, step)
         if not self._ended and (run := self.experiment) is not None:
             with self._never_fatal("log"):
                 run.log({metric.STEP: step, metric.ATTEMPT: attempt, **values})

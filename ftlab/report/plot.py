@@ -220,7 +220,7 @@ def line_plot(
         drawn += [sign(number, x(place), TOP - 2, event.name) for place in event.places]
         drawn += [sign(number, left, HEIGHT + 8), text(left + 10, HEIGHT + 12, event.name)]
         left += 34 + 8 * len(event.name)
-    said = f"{y_title} by {x_title}: {', '.join(one.name for one in [*series, *events])}"
+    said = f"{y_title} by {x_title}: {', '.join([one.name for one in series] + [event.name for event in events])}"
     return drawing(said, *drawn, height=HEIGHT + (20 if events else 0))
 
 

@@ -4,6 +4,7 @@ import logging
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,15 @@ from rich.console import Console
 from torch import nn
 
 from ftlab import metric
-from ftlab.callbacks.memory import MemoryLog
-from ftlab.callbacks.oom import OomLog
-from ftlab.callbacks.throughput import ThroughputLog
 from ftlab.data.row import Row
 from ftlab.kernels.accelerate import restore
-from ftlab.memory.table import plan_data
 from ftlab.method.method import trainable_parameters
 from ftlab.method.peft import PeftMethod
+from ftlab.report.run import FILE as PAGE
+from ftlab.report.run import shown
 from ftlab.report.summary import Comparison, Sample, print_summary
-from ftlab.stage.plan import FAR_OFF, compared
+from ftlab.stage.measured import measured, memory
+from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
 from ftlab.stage.score import Score, held_out_rows, question, reference
@@ -65,24 +65,22 @@ def conclude(
         record.log(values, inputs.total_steps)
     if record.wandb is not None and result.name == ADAPTER:
         record.wandb.log_adapter(result, metadata=values)
-    measured = _measured(record)
-    _warn_of_plan(_memory(inputs, measured).get("off"))
+    found = measured(record.callbacks.values())
+    off = memory(inputs.plan, found).get("off")
+    _warn_of_plan(off)
     samples = _samples(cfg, inputs, base, tuned)
     record.card.write(
         metrics={**values, "val_loss": val_loss},
-        measured=measured,
-        memory=_memory(inputs, measured),
-        samples=samples,
-        oom_events=_oom_events(record),
         files={"result": str(result), "metrics": str(record.metrics.path)},
         wandb=_wandb(record),
     )
+    record.add_evaluation(_sections(base, tuned, samples))
     print_summary(
         Console(),
         title=f"{cfg.model.name} · {cfg.method.name} · {cfg.data.name}",
         comparisons=_comparisons(base, tuned),
         samples=samples,
-        facts=_facts(inputs, record, model, result, measured),
+        facts=_facts(inputs, record, model, result, found, off),
         next_commands=_next_commands(cfg, record, result),
     )
 
@@ -99,6 +97,29 @@ def _values(score: Score | None, *, of_base: bool) -> dict[str, float]:
     held = score.held_out
     numbers = (held.loss if held else None, held.perplexity if held else None, score.json_rate)
     return {key: number for key, number in zip(keys, numbers, strict=True) if number is not None}
+
+
+def _sections(base: Score | None, tuned: Score, samples: Sequence[Sample]) -> dict[str, Any]:
+    """What was measured after training, as the card's `evaluation` has it."""
+    return {
+        "perplexity": _perplexity(base, tuned),
+        "samples": [asdict(sample) for sample in samples] or None,
+    }
+
+
+def _perplexity(base: Score | None, tuned: Score) -> dict[str, Any] | None:
+    if tuned.held_out is None:
+        return None
+    answers = {name: _held_out(one) for name, one in (("base", base), ("tuned", tuned))}
+    return {"answers": answers, "text": {}, "sources": [], "lengths": [], "difference": None}
+
+
+def _held_out(score: Score | None) -> dict[str, Any] | None:
+    held = score.held_out if score else None
+    if held is None:
+        return None
+    counted = {"rows": held.rows, "tokens": held.tokens}
+    return {"loss": held.loss, "perplexity": held.perplexity, "low": None, "high": None, **counted}
 
 
 def _comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
@@ -142,18 +163,6 @@ def _samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Score) 
     ]
 
 
-def _measured(record: Record) -> dict[str, Any]:
-    """Pace and memory, from the callbacks that the run has."""
-    found: dict[str, Any] = {}
-    for callback in record.callbacks.values():
-        if isinstance(callback, ThroughputLog) and (pace := callback.summary()):
-            found |= {"tokens_per_s": pace.tokens_per_s, "supervised_tokens_per_s": pace.supervised_tokens_per_s}
-            found |= {"step_s": pace.step_s, "measured_steps": pace.steps}
-        if isinstance(callback, MemoryLog):
-            found |= {"peak_bytes": callback.peak_bytes, "peak_reserved_bytes": callback.peak_reserved_bytes}
-    return found
-
-
 def _warn_of_plan(off: float | None) -> None:
     if off is not None and abs(off) > FAR_OFF:
         log.warning(
@@ -163,51 +172,32 @@ def _warn_of_plan(off: float | None) -> None:
         )  # fmt: skip
 
 
-def _memory(inputs: Inputs, measured: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan, and beside it the peak that was measured."""
-    if inputs.plan is None:
-        return {"plan": None}
-    return {"plan": plan_data(inputs.plan)} | (compared(inputs.plan, measured) if "peak_bytes" in measured else {})
-
-
-def _oom_events(record: Record) -> list[dict[str, Any]]:
-    return [
-        event for callback in record.callbacks.values() if isinstance(callback, OomLog) for event in callback.events
-    ]
-
-
 def _wandb(record: Record) -> dict[str, Any]:
     run = record.wandb
     return {} if run is None else {"id": run.version, "mode": run.mode, "folder": run.local_folder, "url": run.url}
 
 
 def _facts(
-    inputs: Inputs, record: Record, model: nn.Module, result: Path, measured: Mapping[str, Any]
+    inputs: Inputs, record: Record, model: nn.Module, result: Path, found: Mapping[str, Any], off: float | None
 ) -> dict[str, str]:
     trained, total = trainable_parameters(model)
     facts = {"trained": f"{trained:,} of {total:,} parameters ({trained / total:.2%})"}
-    if "tokens_per_s" in measured:
-        pace, supervised = measured["tokens_per_s"], measured["supervised_tokens_per_s"]
+    if "tokens_per_s" in found:
+        pace, supervised = found["tokens_per_s"], found["supervised_tokens_per_s"]
         facts["speed"] = f"{pace:,.0f} tokens/s without padding, {supervised:,.0f} of them supervised"
-    if "peak_bytes" in measured:
-        off = _memory(inputs, measured).get("off")
+    if "peak_bytes" in found:
         planned = "" if off is None else f", {abs(off):.0%} {'below' if off > 0 else 'above'} the plan"
-        facts["peak memory"] = f"{measured['peak_bytes'] / 1e9:.2f} GB{planned}"
+        facts["peak memory"] = f"{found['peak_bytes'] / 1e9:.2f} GB{planned}"
     facts["device"] = device_name(inputs.device)
     facts["time"] = f"{inputs.total_steps} steps, {time.time() - record.started_s:.0f} s in all"
     facts[result.name] = shown(result)
     facts["metrics"] = shown(record.metrics.path)
     facts["run card"] = shown(record.card.file)
+    facts["report"] = shown(record.place.folder / PAGE)
     if record.wandb is not None:
         local = record.wandb.local_folder
         facts["W&B"] = record.wandb.url or (shown(local) if local else "not logged")
     return facts
-
-
-def shown(path: Path) -> str:
-    """Returns a path as it is shortest to type from here."""
-    here = Path.cwd()
-    return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)
 
 
 def _next_commands(cfg: DictConfig, record: Record, result: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ warnings are summed up in a line. Rows that only a silenced error hits are left 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 import ftlab.check
+from ftlab.check.cleaning import Cleaning
 from ftlab.check.codes import CODES
 from ftlab.check.examination import Examination
+from ftlab.check.report import SplitAccount
 from ftlab.check.structure import read_schema
 from ftlab.check.verdict import Rules, Tally, check_rules
 from ftlab.data import cache
@@ -32,6 +34,8 @@ SMALL_ROWS = 20_000
 for, unless `check.near_duplicates=true`: a run isn't kept waiting for what `task=check` is there for."""
 
 _FINDINGS_FILE = "findings.json"
+_FIRST = 3
+"""Findings of a code that the run card holds; task=check has more."""
 
 
 def begin(cfg: DictConfig) -> Examination:
@@ -160,6 +164,32 @@ def notes(cfg: DictConfig, done: Examination, splits: Splits) -> Iterator[str]:
     if count_rows(splits) > SMALL_ROWS:
         near = "" if wants_near(cfg, splits) else ", and near duplicates weren't looked for"
         yield f"The content of {SMALL_ROWS:,} of these rows was looked at{near}: task=check looks at all."
+
+
+def account(done: Examination, splits: Splits) -> dict[str, Any]:
+    """Accounts for every row of a run, with what was found, as plain data for its card.
+
+    Args:
+        done: All findings.
+        splits: The rows as they were read, those that can't be used among them.
+
+    Returns:
+        `accounts` by split (nothing is changed for a run: its rows are used or left out), `groups` of findings by code
+        with the first of each, and the `outcome`.
+    """
+    names = by_name(splits)
+    if done.left_out():
+        accounts = Cleaning(dict(done.tally.unusable), lost=done.cleaning.lost).account(names, {})
+    else:  # without reading a row
+        accounts = (SplitAccount(name, len(rows), len(rows), 0, 0, {}) for name, rows in names.items())
+    groups = [
+        {**asdict(group), "first": [asdict(one) for one in group.first[:_FIRST]]} for group in done.tally.groups()
+    ]
+    return {
+        "outcome": done.tally.outcome(),
+        "accounts": [asdict(one) for one in accounts],
+        "groups": groups,
+    }
 
 
 def _listed(counts: Mapping[str, int]) -> str:

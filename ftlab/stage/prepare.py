@@ -6,7 +6,7 @@ raised together: a user mends data, model and method in one go.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -80,6 +80,7 @@ class Inputs:
         micro_batch_tokens: Tokens of a forward pass on one device, to begin with.
         notes: What was decided for the user, one sentence each.
         general: What forgetting is measured by; None where it isn't.
+        check: What became of every row and what the check found, as plain data.
     """
 
     place: Place
@@ -106,6 +107,7 @@ class Inputs:
     micro_batch_tokens: int
     notes: list[str]
     general: GeneralRows | None = None
+    check: dict[str, Any] = field(default_factory=dict)
 
     @property
     def pad_id(self) -> int:
@@ -173,7 +175,7 @@ def prepare(cfg: DictConfig, *, trains: bool = True) -> Inputs:
                 said = general_notes(general, usable.train) if general else silent_note(cfg)
                 notes = [*notes, *guard.notes(cfg, done, rows), *said]
                 inputs = _inputs(cfg, place, device, skeleton, tokenizer, usable, encoded, notes, trains=trains)
-                return replace(inputs, general=general)
+                return replace(inputs, general=general, check=guard.account(done, rows))
     raise_all([*findings.problems, *(done.tally.problems() if done else ())])
     raise AssertionError("a run without problems has its inputs")
 

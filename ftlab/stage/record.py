@@ -20,9 +20,13 @@ from omegaconf import DictConfig
 from ftlab.callbacks.interrupt import Interrupted
 from ftlab.config.build import build_all
 from ftlab.logger.csv import MetricsFile
+from ftlab.logger.evaluation import mirror
 from ftlab.logger.secret import redact, redact_command
 from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
+from ftlab.report.run import write_report
+from ftlab.stage.default import differences
+from ftlab.stage.measured import measured, memory, oom_events
 from ftlab.stage.prepare import Inputs, plain
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,7 @@ class Record:
 
     def __init__(self, cfg: DictConfig, inputs: Inputs) -> None:
         self.place = place = inputs.place
+        self._plan = inputs.plan
         self.started_s = time.time()
         place.folder.mkdir(parents=True, exist_ok=True)
         config = redact(plain(cfg))
@@ -64,7 +69,13 @@ class Record:
         for logger in mirrors.values():
             logger.log_hyperparams(config)
         self.card.write(
-            attempt=place.attempt, device=device_name(inputs.device), data=_data(inputs), notes=inputs.notes
+            attempt=place.attempt,
+            device=device_name(inputs.device),
+            total_steps=inputs.total_steps,
+            data=_data(inputs),
+            check=inputs.check,
+            notes=inputs.notes,
+            changed=differences(config),
         )
         for note in inputs.notes:
             log.info(note)
@@ -76,8 +87,8 @@ class Record:
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Gives all loggers the same values outside of training."""
-        for mirror in self.loggers:
-            mirror.log_metrics(dict(values), step)
+        for logger in self.loggers:
+            logger.log_metrics(dict(values), step)
 
     def __enter__(self) -> Self:
         return self
@@ -86,11 +97,36 @@ class Record:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         status = _status(error)
-        for mirror in self.loggers:
-            mirror.finalize(status)
+        for logger in self.loggers:
+            logger.finalize(status)
         self.card.write(status=status, **({"error": f"{type(error).__name__}: {error}"} if error else {}))
+        try:
+            self._show()
+        except Exception as fault:  # what the run came to is written down: no failure to show it may hide that
+            log.warning(
+                "The page of the run could not be drawn (%s: %s). This draws it: %s",
+                type(fault).__name__, fault, report_command(self.place.folder),
+            )  # fmt: skip
         if self.wandb is not None:
             self.wandb.finish(exit_code=0 if status == "done" else 1)
+
+    def add_evaluation(self, sections: Mapping[str, Any]) -> None:
+        """Adds sections to the card's `evaluation`; those that are there stay.
+
+        Args:
+            sections: Plain data by name; None where that wasn't measured, which leaves it out.
+        """
+        found = {name: section for name, section in sections.items() if section is not None}
+        self.card.write(evaluation={**self.card.sections.get("evaluation", {}), **found})
+
+    def _show(self) -> None:
+        """Completes the card with what the callbacks know, and draws the page, in the folder and in W&B."""
+        callbacks = self.callbacks.values()
+        found = measured(callbacks)
+        self.card.write(measured=found, memory=memory(self._plan, found), oom_events=oom_events(callbacks))
+        page = write_report(self.place.folder)
+        if self.wandb is not None:
+            mirror(self.wandb, self.card.sections.get("evaluation", {}), page)
 
     def _resume(self) -> None:
         """Takes the record back to the checkpoint: later rows are about to be written again."""
@@ -106,6 +142,11 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU, {torch.get_num_threads()} threads"
+
+
+def report_command(folder: Path) -> str:
+    """Returns what to type to draw the page of the run in `folder` anew."""
+    return shlex.join(["python", "-m", "ftlab", "task=report", f"run={folder}"])
 
 
 def go_on_command(folder: Path) -> str:
