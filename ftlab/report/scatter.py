@@ -1,0 +1,130 @@
+"""Runs as points of a plane, such as target against forgetting: groups differ in colour and in shape.
+
+In: numbers and names. Out: `Markup`, as in `plot`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from markupsafe import Markup
+
+from ftlab.report.axis import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, axes, drawing, line, shown, spread, text
+
+SHAPES = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "M-6 5h12l-6 -11z", "M-5 -5h10v10h-10z", "M0 -7l7 7l-7 7l-7 -7z")
+"""Circle, triangle, square, diamond: one for each colour."""
+
+_MARGIN = 0.07
+"""Share of the axis that stays free on each side of the points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point.
+
+    Attributes:
+        x: To the right.
+        y: Upwards.
+        label: What stands beside it; empty for nothing.
+        low: Where its bar along the x axis begins; None draws none.
+        high: Where it ends.
+    """
+
+    x: float
+    y: float
+    label: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Points that belong together.
+
+    Attributes:
+        name: What the legend calls them.
+        points: In the order in which they are joined.
+        joined: Whether a thin line leads from each to the next.
+        faint: Whether they are only the ground for others, such as single runs behind their mean.
+    """
+
+    name: str
+    points: Sequence[Point]
+    joined: bool = False
+    faint: bool = False
+
+
+def scatter_plot(groups: Sequence[Group], *, colours: Sequence[int], x_title: str, y_title: str) -> Markup:
+    """Draws points over common axes.
+
+    Args:
+        groups: At least one with a point; groups of one colour are named once in the legend.
+        colours: The number of each group's colour, 0 (neutral) to 4; it fixes the shape, too.
+        x_title: What runs to the right, with its unit.
+        y_title: What runs upwards, with its unit.
+
+    Returns:
+        The plot.
+
+    Raises:
+        ValueError: There is no point, or one that is not finite.
+    """
+    points = [point for group in groups for point in group.points]
+    if not points or not all(isfinite(number) for point in points for number in _numbers(point)):
+        raise ValueError(f"`groups` must hold at least one point, all finite, but hold {points}.")
+    x = _roomy([number for point in points for number in _numbers(point)[1:]], LEFT, WIDTH - RIGHT)
+    y = _roomy([point.y for point in points], HEIGHT - BOTTOM, TOP)
+    drawn = [axes(x, y, x_title=x_title, y_title=y_title), _legend(groups, colours)]
+    drawn += [_group(group, colour, x, y) for group, colour in zip(groups, colours, strict=True)]
+    said = "; ".join(_said(group) for group in groups if not group.faint)
+    return drawing(f"{y_title} by {x_title}. {said}", *drawn)
+
+
+def _said(group: Group) -> str:
+    points = (f"{point.label} {shown(point.x)}, {shown(point.y)}".strip() for point in group.points)
+    return f"{group.name}: {'; '.join(points)}"
+
+
+def _numbers(point: Point) -> list[float]:
+    return [point.y, *(number for number in (point.x, point.low, point.high) if number is not None)]
+
+
+def _roomy(values: Sequence[float], start: float, end: float) -> Scale:
+    """A scale with some room beyond the outermost values."""
+    low, high = min(values), max(values)
+    return spread([low - _MARGIN * (high - low), high + _MARGIN * (high - low)], start, end)
+
+
+def _group(group: Group, colour: int, x: Scale, y: Scale) -> Markup:
+    drawn = []
+    if group.joined:
+        path = "M" + "L".join(f"{x(point.x):.1f} {y(point.y):.1f}" for point in group.points)
+        drawn.append(Markup('<path d="{}" class="line-{} faint"/>').format(path, colour))
+    for point in group.points:
+        place, height = x(point.x), y(point.y)
+        if point.low is not None and point.high is not None:
+            drawn.append(line(x(point.low), height, x(point.high), height, f"line-{colour} faint"))
+        hint = f"{group.name} {point.label}: {shown(point.x)}, {shown(point.y)}"
+        drawn.append(_mark(place, height, colour, hint, faint=group.faint))
+        if point.label:
+            drawn.append(text(place + 9, height - 7, point.label))
+    return Markup("").join(drawn)
+
+
+def _mark(x: float, y: float, colour: int, hint: str = "", *, faint: bool = False) -> Markup:
+    title = Markup("<title>{}</title>").format(hint) if hint else ""
+    template = Markup('<path d="{}" class="fill-{}" transform="translate({} {}) scale({})" fill-opacity="{}">{}</path>')
+    shape = SHAPES[(colour - 1) % len(SHAPES)]
+    return template.format(shape, colour, round(x, 1), round(y, 1), *((0.6, 0.45) if faint else (1, 1)), title)
+
+
+def _legend(groups: Sequence[Group], colours: Sequence[int]) -> Markup:
+    """One mark and name for each colour, by the first group that has it."""
+    drawn, x = [], float(LEFT)
+    names: dict[int, str] = {}
+    for group, colour in zip(groups, colours, strict=True):
+        names.setdefault(colour, group.name)
+    for colour, name in names.items():
+        drawn += [_mark(x + 6, 10, colour), text(x + 17, 14, name)]
+        x += 34 + 7.4 * len(name)
+    return Markup("").join(drawn)
