@@ -39,7 +39,7 @@ def memory(card: Mapping[str, Any]) -> dict[str, Any] | None:
         total = plan["total_bytes"] or 1
         rows += [(name, _gib(size), percent(size / total)) for name, size in terms]
         rows.append(("planned together", _gib(plan["total_bytes"]), ""))
-        bars += [Bar(_short(name), (size / GIB, 0, 0), _gib(size)) for name, size in terms]
+        bars += [Bar(name, (size / GIB, 0, 0), _gib(size)) for name, size in terms]
     planned = known.get("planned_peak_bytes")
     if planned is not None:
         rows.append(("planned, of what was measured", _gib(planned), ""))
@@ -85,10 +85,6 @@ def _oom_events(found: list[Mapping[str, Any]]) -> dict[str, Any]:
         for event in found[:_EVENTS_LISTED]
     ]
     return {"events": rows, "events_left_out": len(found) - len(rows)}
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 16 else f"{name[:15]}…"
 
 
 def _gib(size: float) -> str:

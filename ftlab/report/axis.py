@@ -16,8 +16,8 @@ WIDTH, HEIGHT = 560, 260
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 40, 44
 """Room around the plotted area for axes and legend."""
 
-_CHARACTER = 7.4
-"""Width of a character of the plot's text, about."""
+_CHARACTER, _WIDE_CHARACTER = 7.4, 8.6
+"""Width of a character of the plot's text, about, and as a phone shows it: there text is larger against the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def dot(x: float, y: float, kind: str, title: str = "", *, radius: float = 4) ->
 
 def fitted(name: str, width: float) -> str:
     """A name, its middle left out where it is wider than there is room."""
-    most = max(3, int(width / _CHARACTER))
+    most = max(3, int(width / _WIDE_CHARACTER))
     return name if len(name) <= most else f"{name[: (most - 1) // 2]}…{name[len(name) - most // 2 :]}"
 
 

@@ -95,10 +95,10 @@ def events(metrics: Mapping[str, Column]) -> list[Event]:
     """
     loss = metrics.get(metric.TRAIN_LOSS)
     places = {
-        "out of memory, run again": _growths(metrics.get(metric.OOM_RETRIES)),
-        "step skipped": _growths(metrics.get(metric.SKIPPED_STEPS)),
+        "out of memory": _growths(metrics.get(metric.OOM_RETRIES)),
+        "skipped": _growths(metrics.get(metric.SKIPPED_STEPS)),
         "resumed": _growths(metrics.get(metric.ATTEMPT))[1:],
-        "loss not finite": [] if loss is None else loss.steps[~np.isfinite(loss.values)].tolist(),
+        "not finite": [] if loss is None else loss.steps[~np.isfinite(loss.values)].tolist(),
     }
     return [Event(name, found) for name, found in places.items() if found]
 

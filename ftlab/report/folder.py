@@ -84,15 +84,23 @@ def read_run(folder: Path) -> RunFolder:
     Raises:
         ValueError: There is no card, it can't be read, or it is of a newer format.
     """
-    card = read_card(folder)
-    if card is None and (folder / EVALUATION).is_file():
-        sections = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
-        card = sections if "evaluation" in sections else {"evaluation": sections}
-    if card is None:
-        raise ValueError(f"`folder` must hold a {FILE}, but {folder} doesn't.")
+    card = _card(folder)
     metrics, unread_rows = _read_metrics(folder / METRICS)
     samples, unread_lines = _read_samples(folder / SAMPLES)
     return RunFolder(folder, card, metrics, samples, unread_rows + unread_lines)
+
+
+def _card(folder: Path) -> Mapping[str, Any]:
+    name = FILE if (folder / FILE).exists() else EVALUATION
+    try:
+        if name == FILE:
+            return read_card(folder) or {}
+        content = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{folder} holds no {FILE}: it is no run folder.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError) as error:
+        raise ValueError(f"{folder / name} can't be read ({error}).") from error
+    return content if "evaluation" in content else {"evaluation": content}
 
 
 def _read_metrics(file: Path) -> tuple[dict[str, Column], int]:

@@ -21,6 +21,7 @@ from ftlab.report.axis import (
     axes,
     dot,
     drawing,
+    fitted,
     legend,
     line,
     rectangle,
@@ -31,7 +32,7 @@ from ftlab.report.axis import (
 )
 
 _BAR, _BAR_GAP = 22, 12
-_NAME_WIDTH = 118
+_NAME_WIDTH = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def bar_plot(bars: Sequence[Bar], names: Sequence[str], *, colours: Sequence[int
     drawn = [legend(names, colours=colours, x=_NAME_WIDTH)]
     for number, bar in enumerate(bars):
         top = TOP - 8 + number * (_BAR + _BAR_GAP)
-        drawn.append(text(_NAME_WIDTH - 8, top + _BAR - 6, bar.name, anchor="end"))
+        drawn.append(text(_NAME_WIDTH - 8, top + _BAR - 6, fitted(bar.name, _NAME_WIDTH - 12), anchor="end"))
         start = 0.0
         for colour, name, part in zip(colours, names, bar.parts, strict=True):
             hint = f"{bar.name}: {name} {shown(part)}"
@@ -215,13 +216,23 @@ def line_plot(
         legend([one.name for one in series], lines=True, faint=[one.faint for one in series]),
         *(_line(number, one, line, x, y) for number, (one, line) in numbered),
     ]
-    left = LEFT
-    for number, event in enumerate(events):
-        drawn += [sign(number, x(place), TOP - 2, event.name) for place in event.places]
-        drawn += [sign(number, left, HEIGHT + 8), text(left + 10, HEIGHT + 12, event.name)]
-        left += 34 + 8 * len(event.name)
+    signs, rows = _events(events, x)
     said = f"{y_title} by {x_title}: {', '.join([one.name for one in series] + [event.name for event in events])}"
-    return drawing(said, *drawn, height=HEIGHT + (20 if events else 0))
+    return drawing(said, *drawn, signs, height=HEIGHT + 18 * rows)
+
+
+def _events(events: Sequence[Event], x: Scale) -> tuple[Markup, int]:
+    """Signs at the top of the plotted area, their legend below the axis, and how many lines that has."""
+    drawn: list[Markup] = []
+    left, row = LEFT, 0
+    for number, event in enumerate(events):
+        width = 22 + 8 * len(event.name)
+        if left > LEFT and left + width > WIDTH:
+            left, row = LEFT, row + 1
+        drawn += [sign(number, x(place), TOP + 8, event.name) for place in event.places]
+        drawn += [sign(number, left, HEIGHT + 9 + 18 * row), text(left + 10, HEIGHT + 12 + 18 * row, event.name)]
+        left += width
+    return Markup("").join(drawn), row + 1 if events else 0
 
 
 def _drawable(value: float | None, log: bool) -> bool:

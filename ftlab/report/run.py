@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.report import account, evidence
+from ftlab.report.card import FILE as CARD
 from ftlab.report.curves import curves
 from ftlab.report.folder import RunFolder, read_run
 from ftlab.report.page import render_page, write_html
@@ -39,8 +40,13 @@ def write_report(folder: Path) -> Path:
         OSError: The page can't be written.
     """
     run = read_run(folder)
+    try:
+        page = render_page("run.html", **_values(run))
+    except (AttributeError, LookupError, TypeError) as error:
+        what = f"must hold what a run writes, but doesn't ({type(error).__name__}: {error})."
+        raise ValueError(f"{folder / CARD} {what}") from error
     path = folder / FILE
-    write_html(path, render_page("run.html", **_values(run)))
+    write_html(path, page)
     return path
 
 

@@ -87,34 +87,31 @@ def _better(run: RunFolder) -> tuple[Kind, str]:
         base, tuned = _old_metrics(run.card.get("metrics") or {})
     if tuned is None:
         return "warnings", "Whether the model became better was not measured."
+    on = _on(tuned)
     if base is None:
-        return (
-            "warnings",
-            f"The tuned model's perplexity on held-out answers is {number(tuned['perplexity'])}{between(tuned)}; the "
-            "base's was not measured, so nothing says whether that is better.",
-        )
-    before = f"{number(base['perplexity'])}{between(base)}"
-    after = f"{number(tuned['perplexity'])}{between(tuned)}"
-    moved = f"perplexity went from {before} to {after}{_on(tuned)}"
+        said = f"The tuned model's perplexity {on} is {number(tuned.get('perplexity'))}{between(tuned)}"
+        return "warnings", f"{said}; the base's was not measured, so nothing says whether that is better."
+    if base.get("loss") is None or tuned.get("loss") is None:
+        which = "tuned model" if tuned.get("loss") is None else "base"
+        return "errors" if tuned.get("loss") is None else "warnings", f"The loss of the {which} {on} is not a number."
+    before, after = (f"{number(one.get('perplexity'))}{between(one)}" for one in (base, tuned))
+    moved = f"{on} perplexity {'fell' if tuned['loss'] < base['loss'] else 'rose'} from {before} to {after}"
     difference = (run.evaluation.get("perplexity") or {}).get("difference")
     if difference is None:
         better = tuned["loss"] < base["loss"]
-        word = "Better" if better else "Not better"
-        return "clean" if better else "errors", f"{word}: on held-out answers {moved}. No interval was measured."
-    change = (
-        f"{_signed(difference['loss'])} nats a token ({_signed(difference['low'])} to {_signed(difference['high'])})"
-    )
-    said = f"on held-out answers {moved}; the loss changed by {change}."
+        return "clean" if better else "errors", f"{'Better' if better else 'Worse'}: {moved}. No interval was measured."
+    ends = f"{_signed(difference['low'])} to {_signed(difference['high'])}"
+    said = f"{moved}; the loss a token changed by {_signed(difference['loss'])} nats ({ends})."
     if difference["high"] < 0:
         return "clean", f"Better: {said}"
     if difference["low"] > 0:
         return "errors", f"Worse: {said}"
-    return "warnings", f"No clear difference: {said} The interval holds 0."
+    return "warnings", f"No clear difference: {said} The interval of the change holds 0."
 
 
 def _on(measured: Mapping[str, Any]) -> str:
     rows, tokens = measured.get("rows"), measured.get("tokens")
-    return f" ({rows:,} rows, {tokens:,} tokens)" if rows and tokens else ""
+    return f"on {rows:,} held-out rows ({tokens:,} answer tokens)" if rows and tokens else "on held-out rows"
 
 
 def _signed(value: float) -> str:
