@@ -275,7 +275,7 @@ class Config:
     output_dir: str
     resume: str
     offline: bool
+    compare: Compare = field(metadata={"optional": True})
     run: str | None = number(optional=True)
     questions: str | None = number(optional=True)
-    compare: Compare = field(metadata={"optional": True})
     seed: int = number(least=0, most=2**32 - 1)

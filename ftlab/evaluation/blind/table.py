@@ -1,0 +1,71 @@
+"""Draws the result of a test in the terminal: who won, by criterion and by rater, and how far to believe it."""
+
+from collections.abc import Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from ftlab.evaluation.blind.binomial import SIGNIFICANCE
+from ftlab.evaluation.blind.outcome import Outcome
+from ftlab.evaluation.blind.result import PairResult, Result
+from ftlab.evaluation.blind.wording import QUESTIONS, between, counts, headline, p_value, percent, remarks
+
+
+def print_result(console: Console, result: Result, *, title: str, written: Mapping[str, str]) -> None:
+    """Prints a result.
+
+    Args:
+        console: Where to.
+        result: What the test says.
+        title: What was compared, in one line.
+        written: Where things lie, by name.
+    """
+    found = any(pair.p_adjusted <= SIGNIFICANCE for pair in result.pairs)
+    parts: list[RenderableType] = [Text(headline(result), style="bold green" if found else "bold yellow")]
+    for pair in result.pairs:
+        parts += [Text(f"\n{counts(pair)}"), *_pair(pair, len(result.pairs))]
+    parts.append(Text("\nHow far to believe it", style="bold"))
+    parts += [Text(f"· {sentence}") for sentence in remarks(result)]
+    parts += [Text("\nWritten", style="bold"), _lines(written)]
+    console.print(Panel(Group(*parts), title=Text(title, style="bold"), border_style="cyan", expand=True))
+
+
+def _pair(pair: PairResult, pairs: int) -> list[RenderableType]:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("", style="bold")
+    for name in ("won", "tied", "lost"):
+        table.add_column(name, justify="right")
+    for name in (f"{pair.arm} of decided", "95 % interval", "sign test"):
+        table.add_column(Text(name), justify="right")
+    for name in (pair.arm, pair.other):
+        table.add_column(Text(name), justify="right")
+    adjusted = f" (for {pairs} pairs {p_value(pair.p_adjusted)})" if pairs > 1 else ""
+    table.add_row("better answer", *_cells(pair.outcome, adjusted), "", "")
+    for criterion, marked in pair.criteria.items():
+        shares = (percent(marked.share(arm)) for arm in (pair.arm, pair.other))
+        table.add_row(QUESTIONS[criterion], *_cells(marked.outcome), *shares)
+    for rater, outcome in pair.raters.items():
+        table.add_row(Text(f"{rater} alone", style="dim"), *_cells(outcome), "", "")
+    mean, low, high = pair.points
+    points = (
+        f"Points (win 1, tie ½): {percent(mean)}, 95 % bootstrap interval over items {percent(low)} to {percent(high)}."
+    )
+    return [table, Text(points, style="dim")]
+
+
+def _cells(outcome: Outcome, behind: str = "") -> tuple[str, ...]:
+    numbers = (str(outcome.wins), str(outcome.ties), str(outcome.losses))
+    if not outcome.decided:
+        return (*numbers, "–", "", "")
+    return (*numbers, percent(outcome.rate), between(outcome), f"{p_value(outcome.p)}{behind}")
+
+
+def _lines(entries: Mapping[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in entries.items():
+        table.add_row(name, Text(value))
+    return table

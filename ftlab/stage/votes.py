@@ -1,0 +1,124 @@
+"""Puts the votes of a blind test together: merges files that raters sent back, scores, writes result and page.
+
+In: the configuration. Out: `Scored`, and the files `result.json`, `result.csv` and `result.html` in the test's folder.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ftlab.evaluation.blind.page import write_result
+from ftlab.evaluation.blind.record import vote_rows, write_csv
+from ftlab.evaluation.blind.result import Result
+from ftlab.evaluation.blind.score import score
+from ftlab.evaluation.blind.sheet import Rating, stray_problems
+from ftlab.evaluation.blind.store import FILE as STORE
+from ftlab.evaluation.blind.store import RatingStore
+from ftlab.evaluation.blind.trial import Trial
+from ftlab.problem import InputError, Problem, raise_all
+from ftlab.stage.compare import find_folder, raters_of
+
+log = logging.getLogger(__name__)
+
+RATINGS = "ratings"
+"""The folder in the test's folder that files of ratings are put into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a score came to.
+
+    Attributes:
+        result: What the test says.
+        rows: Every vote with its arms named.
+        title: What was compared, in one line.
+        written: Where things lie, by name.
+    """
+
+    result: Result
+    rows: list[dict[str, Any]]
+    title: str
+    written: dict[str, str]
+
+
+def score_test(cfg: DictConfig) -> Scored:
+    """Scores a test and writes what it says.
+
+    Args:
+        cfg: The composed configuration.
+
+    Returns:
+        The result and where it lies.
+
+    Raises:
+        InputError: It is no sealed test, a file of ratings can't be taken, or nobody has voted.
+    """
+    folder = find_folder(cfg)
+    trial = Trial(folder)
+    raters = raters_of(cfg, folder)
+    store = RatingStore(folder / STORE)
+    raise_all(_merge(cfg, trial, store, raters))
+    ratings = list(_belonging(trial, store.all()))
+    if not ratings and trial.asked:
+        fix = "Add compare.serve=true to rate, or put the files that raters sent back into compare.ratings=[...]."
+        raise InputError([Problem(str(folder), "must hold votes, but nobody has rated yet.", fix)])
+    result = score(trial, ratings, raters)
+    verdicts = trial.unblind(ratings)
+    title = f"{' · '.join(trial.key.arms)} · {len(trial.questions)} questions"
+    rows = vote_rows(trial, verdicts)
+    files = {name: folder / f"result.{ending}" for name, ending in (("page", "html"), ("numbers", "json"))}
+    if rows:
+        files["every vote"] = folder / "result.csv"
+        write_csv(files["every vote"], rows)
+    write_result(files["page"], trial, verdicts, result, title=title)
+    numbers = {"blind": result.section(), **result.to_dict()}
+    files["numbers"].write_text(json.dumps(numbers, ensure_ascii=False, indent=1), encoding="utf-8")
+    return Scored(result, rows, title, {name: str(path) for name, path in files.items()})
+
+
+def _merge(cfg: DictConfig, trial: Trial, store: RatingStore, raters: tuple[str, ...]) -> list[Problem]:
+    """Takes in the files of ratings; returns what is wrong with those that were refused."""
+    problems: list[Problem] = []
+    for file in _files(cfg, trial.folder, problems):
+        merged = store.merge(file, test=trial.key.test, items=trial.items, raters=raters)
+        problems += merged.refused
+        if not merged.refused:
+            counts = f"{merged.added} votes new, {merged.replaced} replaced, {merged.unchanged} there already"
+            log.info("%s: %s.", file, counts)
+    if problems:
+        log.info("Votes of files that are sound have been taken, and stay.")
+    return problems
+
+
+def _files(cfg: DictConfig, folder: Path, problems: list[Problem]) -> Iterator[Path]:
+    """The files that are named, and those of the test's own folder; each once."""
+    own = folder / RATINGS
+    named = [Path(name).expanduser() for name in cfg.compare.ratings]
+    found: dict[Path, None] = {}
+    for path in [*named, *([own] if own.is_dir() else [])]:
+        inside = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        if path in named and (not inside or not path.exists()):
+            what = "must be files of ratings or folders that hold some (*.json), but '{}' {}."
+            why = "holds none" if path.is_dir() else "isn't there"
+            problems.append(Problem("compare.ratings", what.format(path, why)))
+            continue
+        found |= dict.fromkeys(file.resolve() for file in inside)
+    yield from found
+
+
+def _belonging(trial: Trial, ratings: list[Rating]) -> Iterator[Rating]:
+    """The votes that are about this test; others are counted and said."""
+    strays: Counter[str] = Counter()
+    for rating in ratings:
+        problems = stray_problems(rating, test=trial.key.test, items=trial.items, where=rating.rater)
+        strays.update(problem.what for problem in problems)
+        if not problems:
+            yield rating
+    for what, count in strays.items():
+        log.warning("%d votes are left out: each %s", count, what)

@@ -1,0 +1,69 @@
+"""A blind test made by hand: questions and answers of any arms, sealed with a known secret; and votes on it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ftlab.evaluation.blind.answers import AnswerFile, ArmAnswer
+from ftlab.evaluation.blind.seal import ANSWERS, seal
+from ftlab.evaluation.blind.sheet import CRITERIA, Choice, Rating, Side, open_marks
+from ftlab.evaluation.blind.strip import Rules
+from ftlab.evaluation.blind.trial import Asked, Trial, write_questions
+
+SECRET = bytes(range(32))
+AT = "2026-01-31T12:00:00+00:00"
+
+Preference = Callable[[str, str], str | None]
+"""Takes the arms on the left and on the right, gives the better one, or None for a tie."""
+
+
+def made_trial(
+    folder: Path, answers: Mapping[str, Sequence[str]], *, every_pair: bool = False, rules: Rules | None = None
+) -> Trial:
+    """Makes a sealed test.
+
+    Args:
+        folder: Where.
+        answers: Each arm's answers, in the order of the questions.
+        every_pair: As in `seal`.
+        rules: What is stripped.
+    """
+    arms = tuple(answers)
+    count = len(answers[arms[0]])
+    write_questions(folder, [Asked(f"made.jsonl:{place + 1}", f"Question {place}?", "") for place in range(count)])
+    file = AnswerFile(folder / ANSWERS, {"decoding": "made"})
+    file.add(
+        ArmAnswer(place, arm, text, stopped=True, tokens=len(text))
+        for arm in arms
+        for place, text in enumerate(answers[arm])
+    )
+    seal(folder, arms=arms, every_pair=every_pair, rules=rules or Rules(), secret=SECRET)
+    return Trial(folder)
+
+
+def two_arms(folder: Path, questions: int = 20) -> Trial:
+    """A sealed test of base against tuned, whose answers name their arm."""
+    texts = {arm: [f"the {arm} answer {place}" for place in range(questions)] for arm in ("base", "tuned")}
+    return made_trial(folder, texts)
+
+
+def vote(trial: Trial, rater: str, prefer: Preference, *, most: int | None = None, good: str = "tuned") -> list[Rating]:
+    """A rater's votes, who knows the arms and prefers one by a rule.
+
+    Args:
+        trial: The test.
+        rater: Whose sheet is rated.
+        prefer: The rule.
+        most: How many items are rated; None rates all.
+        good: The arm whose terminology is right; the other's is wrong. The other criteria are left open.
+    """
+    sides = trial.sides(rater)
+    ratings = []
+    for item in trial.sheet(rater).items[:most]:
+        left, right = sides[item.id]
+        better = prefer(left, right)
+        choice: Choice = "tie" if better is None else "left" if better == left else "right"
+        marks = open_marks(CRITERIA)
+        side: Side = "left" if left == good else "right"
+        marks["terminology"] = {"left": side == "left", "right": side == "right"}
+        ratings.append(Rating(trial.key.test, rater, item.id, choice, marks, "", AT))
+    return ratings
