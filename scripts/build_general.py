@@ -1,6 +1,7 @@
 """Write what forgetting is measured by with the embedded model: general texts and a probe of the corpus's kind.
 
     python -m scripts.build_general --out ftlab/evaluation/general      # half a minute on one core
+    python -m scripts.build_general --replay replay.jsonl               # further rows of the kind, to mix into training
 
 The documents are drawn from the grammar of the pretraining corpus (`scripts/tiny_corpus`) with a seed of their own.
 Each one that the corpus holds is left out, and each question that it asks, with whatever answer; the corpus is
@@ -26,6 +27,8 @@ CORPUS = ((1, GENERATED_DOCUMENTS), (2, SAMPLED_DOCUMENTS))
 
 TEXTS, TALKS, PER_KIND = 24, 48, 5
 """Plain texts, conversations, and questions of each kind of the probe."""
+REPLAY_SEED, REPLAY = 515_151, 1200
+"""Of the conversations to train on, and how many."""
 SPARE = 12
 """So many times more are drawn, because many short ones were in the corpus."""
 
@@ -34,31 +37,61 @@ Question = tuple[str, str]
 
 
 def main() -> None:
-    """Draw, leave out what is known, write."""
+    """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--replay", type=Path, help="write conversations to train on: data.replay.path")
     parser.add_argument("--corpus-documents", type=int, help="look at so many of each seed only, for a trial")
     options = parser.parse_args()
-    drawn = list(mix.generated(SEED, (TEXTS + TALKS) * SPARE))
-    asked = {
-        name: [make(Random(f"{SEED} {name} {n}")) for n in range(PER_KIND * SPARE)] for name, make in KINDS.items()
-    }
+    if options.replay:
+        write_replay(options.replay)
+    if options.out:
+        _write_held_out(options.out, options.corpus_documents)
+
+
+def write_replay(file: Path) -> None:
+    """Writes conversations of the corpus's kind that none of the held-out ones is among.
+
+    Args:
+        file: Takes one conversation a line, in the form of `data=messages`.
+    """
+    held_out = {*map(_key, _drawn()), *(ask for kind in _asked().values() for ask, _ in kind)}
+    found = {_key(document): document for document in mix.generated(REPLAY_SEED, 2 * REPLAY) if document.turns[0][0]}
+    _write(file, [_talk(document) for key, document in found.items() if key not in held_out], REPLAY)
+
+
+def _drawn() -> list[Document]:
+    return list(mix.generated(SEED, (TEXTS + TALKS) * SPARE))
+
+
+def _asked() -> dict[str, list[Question]]:
+    drawn = range(PER_KIND * SPARE)
+    return {name: [make(Random(f"{SEED} {name} {n}")) for n in drawn] for name, make in KINDS.items()}
+
+
+def _talk(document: Document) -> dict[str, object]:
+    return {"messages": [{"role": role, "content": content} for role, content in document.turns]}
+
+
+def _write_held_out(out: Path, corpus_documents: int | None) -> None:
+    drawn = _drawn()
+    asked = _asked()
     known = _known(
         {*map(_key, drawn), *(ask for kind in asked.values() for ask, _ in kind)},
-        chain.from_iterable(mix.generated(seed, options.corpus_documents or count) for seed, count in CORPUS),
+        chain.from_iterable(mix.generated(seed, corpus_documents or count) for seed, count in CORPUS),
     )
     print(f"{len(known)} of {len(drawn) + sum(map(len, asked.values()))} drawn stand in the corpus, and are left out")
     fresh = [document for document in drawn if _key(document) not in known]
     texts = [{"text": text} for (role, text), *_ in (document.turns for document in fresh) if not role]
-    talks = [{"messages": [_turn(*turn) for turn in found.turns]} for found in fresh if found.turns[0][0]]
+    talks = [_talk(document) for document in fresh if document.turns[0][0]]
     probe = [
         {"prompt": ask, "completion": wanted}
         for kind in asked.values()
         for ask, wanted in _first(((ask, wanted) for ask, wanted in kind if ask not in known), PER_KIND)
     ]
-    _write(options.out / "texts.jsonl", texts, TEXTS)
-    _write(options.out / "talks.jsonl", talks, TALKS)
-    _write(options.out / "probe.jsonl", probe, PER_KIND * len(KINDS))
+    _write(out / "texts.jsonl", texts, TEXTS)
+    _write(out / "talks.jsonl", talks, TALKS)
+    _write(out / "probe.jsonl", probe, PER_KIND * len(KINDS))
 
 
 def _known(candidates: set[str], corpus: Iterable[Document]) -> set[str]:
@@ -69,10 +102,6 @@ def _known(candidates: set[str], corpus: Iterable[Document]) -> set[str]:
 def _key(document: Document) -> str:
     """What makes a document known: a text itself, or the first question of a conversation."""
     return next(content for role, content in document.turns if role != "system")
-
-
-def _turn(role: str, content: str) -> dict[str, str]:
-    return {"role": role, "content": content}
 
 
 def _first(found: Iterable[Question], count: int) -> list[Question]:
