@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ftlab.config.folder import CONF_DIR
+from ftlab.config.compose import recompose
 from ftlab.logger.secret import redact
 from ftlab.stage.place import flat
 
@@ -25,8 +24,7 @@ def differences(config: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         Shipped values by full key, in the order of the keys; `not there` where the shipped configuration has none.
     """
-    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3", job_name="ftlab"):
-        shipped = compose("config")
+    shipped = recompose([])
     shipped.output_dir = config["output_dir"]  # what lies in the run's folder is as shipped
     before, now = flat(redact(OmegaConf.to_container(shipped, resolve=True))), flat(config)
     own = {key for key in before.keys() | now.keys() if key.partition(".")[0] in ITS_OWN}
