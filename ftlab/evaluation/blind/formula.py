@@ -3,7 +3,7 @@
 In: LaTeX that nobody has checked. Out: markup.
 
 `latex2mathml` builds the tree; its own text form lets tags and links of the input through, so the tree is written here,
-by lists of what may stand in it.
+by lists of what may stand in it; anything else, and the formula isn't drawn.
 """
 
 import re
@@ -20,18 +20,24 @@ MOST_CHARACTERS = 4_000
 _ELEMENTS = frozenset({
     "math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup",
     "munder", "mover", "munderover", "mmultiscripts", "mprescripts", "none", "mtable", "mtr", "mtd", "mstyle",
-    "mpadded", "mphantom", "menclose", "merror", "ms",
+    "mpadded", "menclose", "merror", "ms",
 })  # fmt: skip
 _ATTRIBUTES = frozenset({
     "display", "displaystyle", "scriptlevel", "stretchy", "fence", "form", "separator", "largeop", "movablelimits",
     "accent", "accentunder", "linethickness", "columnalign", "rowlines", "columnlines", "notation", "mathvariant",
     "minsize", "maxsize", "width", "lspace", "rspace",
 })  # fmt: skip
+_IGNORED = frozenset({"xmlns", "height", "depth", "voffset", "mathsize", "mathbackground"})
+"""What only dresses a formula, and is left out."""
+
 _VALUE = re.compile(r"[a-z -]{1,40}|[+-]?(\d|\d?\.\d{1,4})(em|ex|px|pt|%)?")
 """Words, and lengths below 10: enough for spaces, too little to cover anything."""
 
 _MACROS = re.compile(r"\\(re|provide)?(new)?(command|environment)\b|\\[egx]?def\b|\\let\b|\\DeclareMathOperator")
 """Definitions could grow without bound when they are used."""
+
+_ALIGNED = re.compile(r"\\(begin|end)\{(aligned|align|gathered|gather|multline)\*?\}")
+_EQUATION = re.compile(r"\\(begin|end)\{equation\*?\}")
 
 _LETTERS = {
     "double-struck": ("MATHEMATICAL DOUBLE-STRUCK", "DOUBLE-STRUCK"),
@@ -49,13 +55,15 @@ def render_formula(latex: str, *, block: bool) -> Markup | None:
         block: Whether it stands on lines of its own.
 
     Returns:
-        MathML; None where the formula can't be read, is too long or defines commands, and is best shown as text.
+        MathML; None where the formula can't be read, is too long, defines commands, or would hide, link or cover
+        something, and is best shown as text.
     """
     if len(latex) > MOST_CHARACTERS or _MACROS.search(latex):
         return None
     try:
-        tree = Converter(display="block" if block else "inline").convert_to_element(latex)
-        return _write(tree)
+        # The converter knows one environment of aligned lines that doesn't number them.
+        known = _EQUATION.sub("", _ALIGNED.sub(r"\\\1{split}", latex))
+        return _write(Converter(display="block" if block else "inline").convert_to_element(known))
     except Exception:
         # The converter has errors of its own, and raises KeyError, IndexError and RecursionError besides.
         return None
@@ -63,13 +71,14 @@ def render_formula(latex: str, *, block: bool) -> Markup | None:
 
 def _write(element: Element) -> Markup:
     inside = Markup("").join([_text(element), *(_write(child) for child in element)])
-    if element.tag not in _ELEMENTS:
-        return inside
-    attributes = Markup("").join(
-        Markup(' {}="{}"').format(name, value)
-        for name, value in element.attrib.items()
-        if name in _ATTRIBUTES and _VALUE.fullmatch(value)
-    )
+    given = {name: value for name, value in element.attrib.items() if name not in _IGNORED}
+    if (
+        element.tag not in _ELEMENTS
+        or not given.keys() <= _ATTRIBUTES
+        or not all(map(_VALUE.fullmatch, given.values()))
+    ):
+        raise ValueError(f"{element.tag} {given}")
+    attributes = Markup("").join(Markup(' {}="{}"').format(name, value) for name, value in given.items())
     return Markup("<{0}{1}>{2}</{0}>").format(element.tag, attributes, inside)
 
 
