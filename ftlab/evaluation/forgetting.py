@@ -8,8 +8,10 @@ right. In: losses, and answers with what they must say. Out: plain numbers. Mode
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
+
+from ftlab.evaluation.perplexity import Figure
 
 Match = Literal["contains", "exact"]
 """How a probe's answer is checked: it must hold the expected words, or be them."""
@@ -36,26 +38,18 @@ class General:
     """What general texts and the probe say of one model.
 
     Attributes:
-        loss: Mean NLL a scored token of the texts, nats; None where only the probe was asked, as the next five.
-        perplexity: exp(loss).
-        low: Lower end of the 95 % bootstrap interval of the perplexity over the texts.
-        high: Its upper end.
-        rows: Texts.
-        tokens: Scored tokens.
+        texts: Loss and perplexity of the general texts; None where only the probe was asked.
         probe: How the probe went; None without one.
     """
 
-    loss: float | None = None
-    perplexity: float | None = None
-    low: float | None = None
-    high: float | None = None
-    rows: int | None = None
-    tokens: int | None = None
-    probe: Probe | None = None
+    texts: Figure | None
+    probe: Probe | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain data for JSON."""
-        return asdict(self)
+        """Returns plain data for JSON: the figures of the texts, each None without texts, and `probe`."""
+        names = [field.name for field in fields(Figure)]
+        figures = dict.fromkeys(names) if self.texts is None else self.texts.to_dict()
+        return {**figures, "probe": None if self.probe is None else asdict(self.probe)}
 
 
 def section(base: General | None, tuned: General | None, sources: Sequence[str]) -> dict[str, Any] | None:
