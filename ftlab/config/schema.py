@@ -220,9 +220,12 @@ class Evaluation:
 
     name: str
     base: bool
+    perplexity: bool
+    format: Literal["json", "text"] | None
     general: General
     samples: int = number(least=0)
     format_rows: int = number(least=0)
+    logits_gb: float = number(above=0)
     max_new_tokens: int = number(least=1)
     generate_batch_rows: int = number(least=1)
 
@@ -251,7 +254,7 @@ class Compare:
     language: Literal["en", "zh"]
     strip: Strip
     rows: int = number(least=1)
-    port: int = number(least=1, most=65535)
+    port: int = number(least=0, most=65535)
 
 
 @dataclass

@@ -96,6 +96,19 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return content
 
 
+def add_evaluation(folder: Path, name: str, section: Mapping[str, Any]) -> None:
+    """Adds what was measured after a run has ended to its card; everything else of the card stays as it is.
+
+    Args:
+        folder: The run folder; it has a card.
+        name: The section's name in `evaluation`; one that is there already is replaced.
+        section: Plain data.
+    """
+    content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    content["evaluation"] = {**(content.get("evaluation") or {}), name: section}
+    _replace(folder / FILE, json.dumps(content, indent=2, ensure_ascii=False))
+
+
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the packages that can change a result."""
     found = {"python": platform.python_version()}

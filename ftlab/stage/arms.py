@@ -72,11 +72,12 @@ class _Findings:
             return None
 
 
-def read_arms(cfg: DictConfig) -> tuple[list[Arm], list[Row]]:
+def read_arms(cfg: DictConfig, overrides: Sequence[str]) -> tuple[list[Arm], list[Row]]:
     """Opens all runs and reads the questions.
 
     Args:
         cfg: The composed configuration.
+        overrides: What was typed.
 
     Returns:
         The arms, the base first where there is one, and what they are asked.
@@ -91,7 +92,7 @@ def read_arms(cfg: DictConfig) -> tuple[list[Arm], list[Row]]:
     opened: dict[str, OpenedRun | None] = {}
     for run in [*named, *cfg.compare.runs]:
         merged = OmegaConf.merge(cfg, {"run": run})
-        opened[run] = findings.attempt(lambda merged=merged: open_run(merged))  # type: ignore[misc]
+        opened[run] = findings.attempt(lambda merged=merged: open_run(merged, overrides))  # type: ignore[misc]
     if len(opened) < len(named) + len(cfg.compare.runs):
         findings.problems.append(Problem("compare.runs", "must name each run once, and not that of `run`."))
     if not named and len(opened) < 2:
@@ -106,7 +107,10 @@ def read_arms(cfg: DictConfig) -> tuple[list[Arm], list[Row]]:
 
 def rater_name_problems(names: Sequence[str]) -> list[Problem]:
     """Says which of the raters' names can't be one."""
-    return [problem for place, name in enumerate(names) for problem in rater_problems(name, f"compare.raters[{place}]")]
+    problems = [one for place, name in enumerate(names) for one in rater_problems(name, f"compare.raters[{place}]")]
+    if len({name.casefold() for name in names}) < len(set(names)):
+        problems.append(Problem("compare.raters", "must be names that differ in more than upper and lower case."))
+    return problems
 
 
 def _names(runs: Sequence[str]) -> dict[str, str]:
@@ -172,7 +176,7 @@ def settings_of(cfg: DictConfig, arms: Sequence[Arm], asked: Sequence[Asked]) ->
         asked: The questions.
     """
     return {
-        "questions_sha256": hashlib.sha256(questions_text(asked).encode()).hexdigest(),
+        "questions": hashlib.sha256(questions_text(asked).encode()).hexdigest(),
         "arms": [arm.facts for arm in arms],
         "decoding": "greedy",
         "seed": cfg.seed,

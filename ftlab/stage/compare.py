@@ -6,18 +6,27 @@ In: the configuration. Out: a folder with all of the test. What was answered bef
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ftlab.config.explain import key_of
 from ftlab.evaluation.blind import seal
 from ftlab.evaluation.blind.answers import AnswerFile
+from ftlab.evaluation.blind.offline import write_offline
 from ftlab.evaluation.blind.question import question_notes, reference_of, shown_question
+from ftlab.evaluation.blind.server import create_app, rater_links, serve
+from ftlab.evaluation.blind.store import FILE as STORE
+from ftlab.evaluation.blind.store import RatingStore
 from ftlab.evaluation.blind.strip import Rules, telling_names
 from ftlab.evaluation.blind.trial import Asked, Trial, write_questions
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import FILE as CARD
+from ftlab.report.run import shown
 from ftlab.stage.arms import Arm, answer_all, make_prompts, rater_name_problems, read_arms, settings_of
 from ftlab.stage.prepare import plain
 from ftlab.stage.trained import ADAPTER, MODEL
@@ -27,8 +36,16 @@ log = logging.getLogger(__name__)
 FOLDER = "compare"
 """Where the test lies in the run's folder."""
 
+PAGES = "pages"
+"""The folder of the raters' pages."""
+
 RATERS_FILE = "raters.json"
 _FIRST_RATERS = ("expert-1", "expert-2")
+
+_FREE = {"task", "run", "offline"} | {
+    f"compare.{key}" for key in ("action", "serve", "folder", "raters", "ratings", "port", "language")
+}
+"""Keys that leave a test as it is."""
 
 
 def find_folder(cfg: DictConfig) -> Path:
@@ -50,23 +67,25 @@ def find_folder(cfg: DictConfig) -> Path:
     return (folder.parent if inside else folder) / FOLDER
 
 
-def make_test(cfg: DictConfig) -> Trial:
+def make_test(cfg: DictConfig, overrides: Sequence[str] | None = None) -> Trial:
     """Writes what is missing of a test: questions, answers, key.
 
     Args:
         cfg: The composed configuration.
+        overrides: What was typed; None asks Hydra.
 
     Returns:
-        The sealed test.
+        The sealed test. One that is sealed already is taken as it is, unless something that would change it was typed.
 
     Raises:
         InputError: Everything that is wrong.
     """
     folder = find_folder(cfg)
+    typed = list(HydraConfig.get().overrides.task if overrides is None else overrides)
     is_sealed = (folder / seal.FILE).is_file()
-    if is_sealed and cfg.run is None and not cfg.compare.runs:
+    if is_sealed and all(_is_free(key_of(word)) for word in typed):
         return Trial(folder)
-    arms, rows = read_arms(cfg)
+    arms, rows = read_arms(cfg, typed)
     rules = _rules(cfg, arms)
     prompts = make_prompts(arms, rows)
     asked = [Asked(row.origin, shown_question(row), reference_of(row)) for row in rows]
@@ -96,11 +115,69 @@ def raters_of(cfg: DictConfig, folder: Path) -> tuple[str, ...]:
     file = folder / RATERS_FILE
     before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
     named = plain(cfg.compare.raters) or ([] if before else _FIRST_RATERS)
-    raise_all(rater_name_problems(named))
     raters = tuple(dict.fromkeys([*before, *named]))
+    raise_all(rater_name_problems(raters))
     if list(raters) != before:
         file.write_text(json.dumps(raters, ensure_ascii=False), encoding="utf-8")
     return raters
+
+
+def write_pages(cfg: DictConfig, trial: Trial, raters: Sequence[str]) -> dict[str, Path]:
+    """Writes the page of each rater, which works without a server.
+
+    Args:
+        cfg: The composed configuration.
+        trial: The test.
+        raters: Who is asked.
+
+    Returns:
+        The files by rater.
+    """
+    pages = {rater: trial.folder / PAGES / f"rate-{rater}.html" for rater in raters}
+    for rater, path in pages.items():
+        write_offline(trial.sheet(rater), path, cfg.compare.language)
+    return pages
+
+
+def serve_pages(
+    cfg: DictConfig, trial: Trial, raters: Sequence[str], on_ready: Callable[[dict[str, str]], None]
+) -> None:
+    """Lets raters vote on a local web page until Ctrl+C.
+
+    Args:
+        cfg: The composed configuration.
+        trial: The test.
+        raters: Who is asked.
+        on_ready: Takes each rater's link.
+
+    Raises:
+        InputError: The port is taken.
+    """
+    store = RatingStore(trial.folder / STORE)
+    known = store.raters(raters)
+    app = create_app(cache(trial.sheet), known, store, language=cfg.compare.language)
+    serve(app, cfg.compare.port, lambda port: on_ready(rater_links(known, port)))
+
+
+def commands(cfg: DictConfig, folder: Path) -> dict[str, str]:
+    """Returns what to type next, by what for.
+
+    Args:
+        cfg: The composed configuration.
+        folder: The test's.
+    """
+    named = ["python", "-m", "ftlab", "task=compare"]
+    named += [f"run={cfg.run}"] if cfg.run is not None else []
+    named += [f"compare.folder={shown(folder)}"] if cfg.compare.folder is not None else []
+    return {
+        "rate here": shlex.join([*named, "compare.serve=true"]),
+        "score": shlex.join([*named, "compare.action=score"]),
+    }
+
+
+def _is_free(key: str) -> bool:
+    """Whether a key leaves the test itself as it is."""
+    return key in _FREE or key.startswith(("hydra.", "logger", "trainer.", "kernels"))
 
 
 def _rules(cfg: DictConfig, arms: Sequence[Arm]) -> Rules:

@@ -6,13 +6,15 @@ In: the configuration. Out: `Scored`, and the files `result.json`, `result.csv` 
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ftlab.config.build import build_all
 from ftlab.evaluation.blind.page import write_result
 from ftlab.evaluation.blind.record import vote_rows, write_csv
 from ftlab.evaluation.blind.result import Result
@@ -20,14 +22,19 @@ from ftlab.evaluation.blind.score import score
 from ftlab.evaluation.blind.sheet import Rating, stray_problems
 from ftlab.evaluation.blind.store import FILE as STORE
 from ftlab.evaluation.blind.store import RatingStore
-from ftlab.evaluation.blind.trial import Trial
+from ftlab.evaluation.blind.trial import RATINGS, Trial
+from ftlab.logger.evaluation import PREFIX, mirror
+from ftlab.logger.wandb import WandbRun
 from ftlab.problem import InputError, Problem, raise_all
+from ftlab.report.card import add_evaluation
+from ftlab.report.run import shown, write_report
 from ftlab.stage.compare import find_folder, raters_of
+from ftlab.stage.trained import find_trained
 
 log = logging.getLogger(__name__)
 
-RATINGS = "ratings"
-"""The folder in the test's folder that files of ratings are put into."""
+VOTES = f"{PREFIX}/blind_votes"
+"""The table of all votes in W&B."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,14 @@ class Scored:
     """What a score came to.
 
     Attributes:
+        folder: The test's.
         result: What the test says.
         rows: Every vote with its arms named.
         title: What was compared, in one line.
         written: Where things lie, by name.
     """
 
+    folder: Path
     result: Result
     rows: list[dict[str, Any]]
     title: str
@@ -79,7 +88,37 @@ def score_test(cfg: DictConfig) -> Scored:
     write_result(files["page"], trial, verdicts, result, title=title)
     numbers = {"blind": result.section(), **result.to_dict()}
     files["numbers"].write_text(json.dumps(numbers, ensure_ascii=False, indent=1), encoding="utf-8")
-    return Scored(result, rows, title, {name: str(path) for name, path in files.items()})
+    return Scored(folder, result, rows, title, {name: shown(path) for name, path in files.items()})
+
+
+def publish(cfg: DictConfig, scored: Scored, overrides: Sequence[str] | None = None) -> None:
+    """Adds the result to the run's card and page, and every vote to W&B where that is a logger of the run.
+
+    Args:
+        cfg: The composed configuration.
+        scored: What the score came to.
+        overrides: What was typed; None asks Hydra.
+    """
+    section = scored.result.section()
+    if section is None:
+        return
+    typed = list(HydraConfig.get().overrides.task if overrides is None else overrides)
+    folder, page, logger = scored.folder, None, cfg.logger
+    if cfg.run is not None:
+        trained = find_trained(cfg.run, typed)
+        logger = trained.configuration(typed)[0].logger
+        if trained.card:
+            folder = trained.folder
+            add_evaluation(folder, "blind", section)
+            page = write_report(folder)
+            scored.written["the run's page"] = shown(page)
+    nodes = {name: node for name, node in logger.items() if node._target_.endswith(WandbRun.__name__)}
+    given = {"folder": folder, "offline": cfg.offline}
+    for wandb in build_all(DictConfig(nodes), "logger", **given).values():
+        mirror(wandb, {"blind": section}, page)
+        if scored.rows:
+            wandb.show_table(VOTES, scored.rows)
+        wandb.finish()
 
 
 def _merge(cfg: DictConfig, trial: Trial, store: RatingStore, raters: tuple[str, ...]) -> list[Problem]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ftlab.evaluation.blind.binomial import LEVEL, detectable_share, exact_interval, sign_test
+from ftlab.evaluation.blind.binomial import detectable_share, exact_interval, sign_test
+from ftlab.evaluation.bootstrap import interval
 
 _RESAMPLES = 10_000
 
@@ -97,21 +98,18 @@ def points_of(items: Iterable[Sequence[int]]) -> list[float]:
     return [(1 + sum(votes) / len(votes)) / 2 for votes in items]
 
 
-def bootstrap_mean(values: Sequence[float], seed: int = 1) -> tuple[float, float, float]:
-    """The mean of values with the percentile interval over items drawn anew (Efron, 1979, Annals of Statistics 7:1).
+def mean_points(points: Sequence[float]) -> tuple[float, float, float]:
+    """The mean points of an item with its bootstrap interval over items.
 
     Args:
-        values: One an item; at least one.
-        seed: Fixes what is drawn.
+        points: Of each item; at least one.
 
     Returns:
-        Mean, and the ends of its 95 % interval, which is one point where all values are equal.
+        Mean, and the ends of its 95 % interval: 0 and 1 where one item alone says nothing of others.
     """
-    drawn = np.asarray(values, dtype=np.float64)
-    random = np.random.default_rng(seed)
-    means = [random.choice(drawn, len(drawn)).mean() for _ in range(_RESAMPLES)]
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(drawn.mean()), float(low), float(high)
+    ones = np.ones(len(points))
+    ends = interval(np.stack([points, ones], axis=1), lambda sums: sums[:, 0] / sums[:, 1], resamples=_RESAMPLES)
+    return (float(np.mean(points)), *(ends or (0.0, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)

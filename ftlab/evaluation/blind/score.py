@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ftlab.evaluation.blind.agreement import alpha
 from ftlab.evaluation.blind.binomial import holm
-from ftlab.evaluation.blind.outcome import Marked, bootstrap_mean, outcome_of, points_of
+from ftlab.evaluation.blind.outcome import Marked, mean_points, outcome_of, points_of
 from ftlab.evaluation.blind.result import PairResult, RaterResult, Result
 from ftlab.evaluation.blind.sheet import CRITERIA, Rating
 from ftlab.evaluation.blind.trial import Trial, Verdict
@@ -72,7 +72,7 @@ def _pair(trial: Trial, verdicts: Sequence[Verdict], arm: str, other: str) -> Pa
         outcome=outcome_of(votes),
         same=same,
         p_adjusted=1.0,
-        points=bootstrap_mean(points_of(votes)),
+        points=mean_points(points_of(votes)),
         criteria={criterion: _marked(ours, criterion, arm, other) for criterion in CRITERIA},
         raters={
             name: outcome_of([_sign(verdict.winner, arm)] for verdict in ours if verdict.rating.rater == name)

@@ -1,6 +1,8 @@
-"""Draws the result of a test in the terminal: who won, by criterion and by rater, and how far to believe it."""
+"""Draws a test and its result in the terminal: what to do next; who won, and how far to believe it."""
 
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -10,7 +12,9 @@ from rich.text import Text
 from ftlab.evaluation.blind.binomial import SIGNIFICANCE
 from ftlab.evaluation.blind.outcome import Outcome
 from ftlab.evaluation.blind.result import PairResult, Result
-from ftlab.evaluation.blind.wording import QUESTIONS, between, counts, headline, p_value, percent, remarks
+from ftlab.evaluation.blind.seal import FILE as KEY
+from ftlab.evaluation.blind.trial import RATINGS, Trial
+from ftlab.evaluation.blind.wording import QUESTIONS, between, counts, headline, p_value, percent, remarks, sensitivity
 
 
 def print_result(console: Console, result: Result, *, title: str, written: Mapping[str, str]) -> None:
@@ -30,6 +34,47 @@ def print_result(console: Console, result: Result, *, title: str, written: Mappi
     parts += [Text(f"· {sentence}") for sentence in remarks(result)]
     parts += [Text("\nWritten", style="bold"), _lines(written)]
     console.print(Panel(Group(*parts), title=Text(title, style="bold"), border_style="cyan", expand=True))
+
+
+def print_test(console: Console, trial: Trial, pages: Mapping[str, Path], commands: Mapping[str, str]) -> None:
+    """Prints what a sealed test is made of and what to do next; nothing of it tells whose an answer is.
+
+    Args:
+        console: Where to.
+        trial: The test.
+        pages: Each rater's file.
+        commands: What to type next, by what for.
+    """
+    facts = {"questions": str(len(trial.questions)), "arms": " · ".join(trial.key.arms)}
+    facts["items to rate"] = f"{len(trial.asked)} a rater"
+    if trial.same:
+        facts["same answers"] = f"{len(trial.same)}: ties that nobody is asked about"
+    taken = sum(trial.stripped().values(), Counter[str]())
+    facts["taken out"] = ", ".join(f"{kind} of {count} answers" for kind, count in sorted(taken.items())) or "nothing"
+    facts["can find"] = sensitivity(len(trial.asked))
+    facts["sealed"] = (
+        f"{trial.folder / KEY}, which says whose each answer is: keep it from raters (test {trial.key.test})"
+    )
+    parts: list[RenderableType] = [_lines(facts)]
+    parts += [Text("\nTo send to raters; put the files that they send back into", style="bold", end=" ")]
+    parts += [
+        Text(f"{trial.folder / RATINGS}/", style="bold"),
+        _lines({name: str(path) for name, path in pages.items()}),
+    ]
+    parts += [Text("\nWhat to type next", style="bold"), _lines(commands)]
+    console.print(Panel(Group(*parts), title=Text("Blind side-by-side test", style="bold"), border_style="cyan"))
+
+
+def print_links(console: Console, links: Mapping[str, str]) -> None:
+    """Prints where raters rate.
+
+    Args:
+        console: Where to.
+        links: By rater.
+    """
+    console.print(Text("Each rater's own link (this computer only; Ctrl+C ends, votes are kept):", style="bold"))
+    for rater, link in links.items():
+        console.print(Text(f"  {rater}  {link}"), soft_wrap=True)
 
 
 def _pair(pair: PairResult, pairs: int) -> list[RenderableType]:

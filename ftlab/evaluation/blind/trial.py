@@ -17,6 +17,9 @@ from ftlab.evaluation.blind.design import Pairing, Sides, order_for, pair_up, si
 from ftlab.evaluation.blind.sheet import Item, Rating, Sheet
 from ftlab.evaluation.blind.strip import strip
 
+RATINGS = "ratings"
+"""The folder in the test's folder that files of ratings are put into."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
