@@ -33,6 +33,21 @@ TEST_JSON_RATE_BASE = "test/json_rate_base"
 TEST_LOSS = "test/loss"
 TEST_PERPLEXITY = "test/perplexity"
 TEST_JSON_RATE = "test/json_rate"
+TEST_TEXT_LOSS_BASE = "test/text_loss_base"
+TEST_TEXT_LOSS = "test/text_loss"
+"""As the losses before, over all tokens of the held-out rows and not over their answers only."""
+TEST_TEXT_PERPLEXITY_BASE = "test/text_perplexity_base"
+TEST_TEXT_PERPLEXITY = "test/text_perplexity"
+TEST_SCHEMA_RATE_BASE = "test/schema_rate_base"
+TEST_SCHEMA_RATE = "test/schema_rate"
+TEST_FIELDS_RIGHT_BASE = "test/fields_right_base"
+TEST_FIELDS_RIGHT = "test/fields_right"
+TEST_STOP_RATE_BASE = "test/stop_rate_base"
+TEST_STOP_RATE = "test/stop_rate"
+TEST_EXACT_RATE_BASE = "test/exact_rate_base"
+TEST_EXACT_RATE = "test/exact_rate"
+TEST_ROUGE_L_BASE = "test/rouge_l_base"
+TEST_ROUGE_L = "test/rouge_l"
 
 MEMORY_PEAK_BYTES = "memory/peak_bytes"
 """GPU: highest allocation of the step; CPU: resident memory of the process."""
@@ -45,3 +60,8 @@ MICRO_BATCH_TOKENS = "oom/micro_batch_tokens"
 
 ALL = tuple(value for name, value in list(globals().items()) if name.isupper() and isinstance(value, str))
 """Every key, in the order above: the columns of the metrics file."""
+
+
+def of_base(key: str) -> str:
+    """Returns the key of the same number of the base: `test/loss` → `test/loss_base`."""
+    return f"{key}_base"

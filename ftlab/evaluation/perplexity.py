@@ -1,20 +1,28 @@
-"""Held-out loss and perplexity from two sums, right under padding, packing and several ranks.
+"""Held-out loss and perplexity from sums, right under padding, packing and several ranks.
 
-Perplexity = exp(Σ NLL ÷ Σ supervised tokens), both sums over all rows and ranks: a mean of means would weight a
-token by how short its batch happens to be. Logits are never kept: the caller's `nll` reduces them.
+Perplexity = exp(Σ NLL ÷ Σ tokens), both sums over all rows and ranks: a mean of means would weight a token by how short
+its batch happens to be. Two sums of each row are kept, on its supervised tokens (the answers) and on all its tokens
+(the text); everything else is made of them: sources, lengths, intervals. Logits are never kept: the caller's `sums`
+reduces them.
+
+Shape letters: R rows.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
 
-IGNORED = -100
-"""The target of a position that carries no loss."""
+from ftlab.evaluation.bootstrap import Floats, interval
 
+SHORTEST_BUCKET_TOKENS = 64
+"""Rows up to this length are one bucket; each further bucket is twice as long."""
 
 NOTHING_TO_SCORE = (
     "`held-out rows` must have at least one supervised token, but have none. "
@@ -23,9 +31,8 @@ NOTHING_TO_SCORE = (
 
 
 class Scored(Protocol):
-    """What `held_out` needs to know of a micro-batch (`ftlab.data.row.MicroBatch` is one)."""
+    """What `measure` needs to know of a micro-batch (`ftlab.data.row.MicroBatch` is one)."""
 
-    targets: Tensor
     row_ids: tuple[int, ...]
 
     def to(self, device: torch.device | str) -> Self:
@@ -87,20 +94,53 @@ class Perplexity(Metric):
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
-    """What held-out rows say of a model.
+class RowSums:
+    """What is kept of each held-out row: Σ NLL in nats and how many tokens that is.
 
     Attributes:
-        loss: Mean NLL a supervised token, nats.
-        perplexity: exp(loss); infinite where that overflows.
-        tokens: Supervised tokens.
-        rows: Rows.
+        ids: The row's number, ascending; the parts of a split row are one row here. [R] int64.
+        lengths: All its tokens. [R] int64.
+        answer_nll: Over its supervised tokens. [R] float64.
+        answer_tokens: How many they are. [R] int64.
+        text_nll: Over all tokens but the first, which nothing predicts. [R] float64.
+        text_tokens: How many they are. [R] int64.
     """
 
-    loss: float
-    perplexity: float
-    tokens: int
+    ids: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    answer_nll: Floats
+    answer_tokens: NDArray[np.int64]
+    text_nll: Floats
+    text_tokens: NDArray[np.int64]
+
+    def at(self, chosen: NDArray[np.bool_]) -> "RowSums":
+        """Returns the rows where `chosen` [R] is true."""
+        return RowSums(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Loss and perplexity over rows.
+
+    Attributes:
+        loss: Σ NLL ÷ Σ tokens, nats.
+        perplexity: exp(loss); None where that isn't finite.
+        low: Lower end of the 95 % bootstrap interval of the perplexity over rows; None for fewer than two rows.
+        high: Its upper end.
+        rows: Rows with at least one scored token.
+        tokens: Scored tokens.
+    """
+
+    loss: float | None
+    perplexity: float | None
+    low: float | None
+    high: float | None
     rows: int
+    tokens: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for JSON."""
+        return asdict(self)
 
 
 def perplexity(loss: Tensor) -> Tensor:
@@ -108,28 +148,142 @@ def perplexity(loss: Tensor) -> Tensor:
     return loss.double().exp()
 
 
-def held_out(micro_batches: Iterable[Batch], *, nll: Callable[[Batch], Tensor], device: torch.device | str) -> HeldOut:
+def measure(micro_batches: Iterable[Batch], *, sums: Callable[[Batch], Tensor], device: torch.device | str) -> RowSums:
     """Scores held-out rows without gradients, one micro-batch at a time.
 
     Args:
         micro_batches: The rows, laid out to the token budget by `ftlab.data.pack`.
-        nll: Σ NLL over the supervised tokens of a micro-batch, shape [], nats.
-        device: Where `nll` wants its micro-batches.
+        sums: From a micro-batch to [R, 4], float64: Σ NLL and tokens of each row's answers, then of its text.
+        device: Where `sums` wants its micro-batches.
 
     Returns:
-        Loss, perplexity and what they were measured on.
+        The sums of each row.
 
     Raises:
         ValueError: The rows hold no supervised token.
     """
-    metric = Perplexity(sync_on_compute=False).to(device)
-    rows = 0
+    ids: list[int] = []
+    parts: list[Tensor] = []
     with torch.inference_mode():
         for micro in micro_batches:
-            tokens = (micro.targets != IGNORED).sum()
-            metric.update(nll(micro.to(device)), tokens.to(device))
-            rows += len(micro.row_ids)
-        if not rows:
-            raise ValueError(NOTHING_TO_SCORE)
-        loss = metric.compute()
-    return HeldOut(loss.item(), perplexity(loss).item(), int(metric.tokens), rows)
+            parts.append(sums(micro.to(device)))
+            ids.extend(micro.row_ids)
+        values_R4 = torch.cat(parts).cpu().numpy() if parts else np.zeros((0, 4))
+    if not values_R4[:, 1].sum():
+        raise ValueError(NOTHING_TO_SCORE)
+    known, places, counts = np.unique(np.asarray(ids, np.int64), return_inverse=True, return_counts=True)
+    merged_R4 = np.zeros((len(known), 4))
+    np.add.at(merged_R4, places, values_R4)
+    answer_nll, answer_tokens, text_nll, text_tokens = merged_R4.T
+    lengths = text_tokens.astype(np.int64) + counts
+    return RowSums(known, lengths, answer_nll, answer_tokens.astype(np.int64), text_nll, text_tokens.astype(np.int64))
+
+
+def figure(nll: Floats, tokens: NDArray[np.int64]) -> Figure | None:
+    """Returns loss and perplexity with their interval.
+
+    Args:
+        nll: Σ NLL of each row, [R], nats.
+        tokens: Over how many tokens, [R].
+
+    Returns:
+        The figure; None where no row has a scored token.
+    """
+    scored = tokens > 0
+    values_R2 = np.stack([nll[scored], tokens[scored].astype(np.float64)], axis=1)
+    if not len(values_R2):
+        return None
+    loss = float(values_R2[:, 0].sum() / values_R2[:, 1].sum())
+    ends = interval(values_R2, lambda sums: sums[:, 0] / sums[:, 1]) if math.isfinite(loss) else None
+    low, high = (None, None) if ends is None else map(_exp, ends)
+    return Figure(
+        loss=loss if math.isfinite(loss) else None,
+        perplexity=_exp(loss),
+        low=low,
+        high=high,
+        rows=len(values_R2),
+        tokens=int(values_R2[:, 1].sum()),
+    )
+
+
+def section(
+    base: RowSums | None, tuned: RowSums | None, sources: Sequence[tuple[str, int, int]] = ()
+) -> dict[str, Any] | None:
+    """Puts both models side by side, as the run card and `evaluation.json` hold them.
+
+    Args:
+        base: The base's sums, if they were taken.
+        tuned: The tuned model's, of the same rows.
+        sources: Where rows come from: name, first id and end id (exclusive).
+
+    Returns:
+        Plain data: `answers` and `text` over all rows, `sources` and `lengths` on the answers, and the `difference` of
+        the loss on the answers, tuned less base, with its paired interval. None where nothing was measured.
+    """
+    if base is None and tuned is None:
+        return None
+    both = {"base": base, "tuned": tuned}
+    known = tuned if tuned is not None else base
+    assert known is not None
+    return {
+        "answers": {name: _answers(rows) for name, rows in both.items()},
+        "text": {
+            name: None if rows is None else _dict(figure(rows.text_nll, rows.text_tokens))
+            for name, rows in both.items()
+        },
+        "sources": list(_groups(both, _by_source(known, sources))),
+        "lengths": list(_groups(both, _by_length(known))),
+        "difference": None if base is None or tuned is None else _difference(base, tuned),
+    }
+
+
+def _answers(rows: RowSums | None) -> dict[str, Any] | None:
+    return None if rows is None else _dict(figure(rows.answer_nll, rows.answer_tokens))
+
+
+def _dict(found: Figure | None) -> dict[str, Any] | None:
+    return None if found is None else found.to_dict()
+
+
+def _groups(
+    both: dict[str, RowSums | None], groups: Iterable[tuple[str, NDArray[np.bool_]]]
+) -> Iterator[dict[str, Any]]:
+    """Figures of groups of rows, of those that have rows with an answer."""
+    for name, chosen in groups:
+        figures = {arm: None if rows is None else _answers(rows.at(chosen)) for arm, rows in both.items()}
+        if any(figures.values()):
+            yield {"name": name, **figures}
+
+
+def _by_source(rows: RowSums, sources: Sequence[tuple[str, int, int]]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """The rows of each source; a name may stand there several times, for several ranges."""
+    for name in dict.fromkeys(name for name, _, _ in sources):
+        ranges = [(rows.ids >= first) & (rows.ids < end) for other, first, end in sources if other == name]
+        yield name, np.any(ranges, axis=0)
+
+
+def _by_length(rows: RowSums) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    low, high = 0, SHORTEST_BUCKET_TOKENS
+    while low < rows.lengths.max(initial=0):
+        yield f"{low + 1}–{high} tokens", (rows.lengths > low) & (rows.lengths <= high)
+        low, high = high, 2 * high
+
+
+def _difference(base: RowSums, tuned: RowSums) -> dict[str, float] | None:
+    """Tuned less base, on the same resampled rows."""
+    scored = tuned.answer_tokens > 0
+    gain = (tuned.answer_nll - base.answer_nll)[scored]
+    values_R2 = np.stack([gain, tuned.answer_tokens[scored].astype(np.float64)], axis=1)
+    ends = interval(values_R2, lambda sums: sums[:, 0] / sums[:, 1]) if np.isfinite(gain).all() else None
+    if ends is None:
+        return None
+    return {"loss": float(gain.sum() / values_R2[:, 1].sum()), "low": ends[0], "high": ends[1]}
+
+
+def _exp(loss: float) -> float | None:
+    """The perplexity, where it is a number that JSON has."""
+    try:
+        found = math.exp(loss)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

@@ -3,8 +3,7 @@
 import logging
 import shlex
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,21 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ftlab import metric
-from ftlab.data.row import Row
 from ftlab.kernels.accelerate import restore
 from ftlab.method.method import trainable_parameters
 from ftlab.method.peft import PeftMethod
 from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import shown
-from ftlab.report.summary import Comparison, Sample, print_summary
+from ftlab.report.summary import print_summary
 from ftlab.stage.measured import measured, memory
+from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
-from ftlab.stage.score import Score, held_out_rows, question, reference
+from ftlab.stage.score import Score
+from ftlab.stage.trained import ADAPTER, MODEL
 
 log = logging.getLogger(__name__)
-
-ADAPTER, MODEL = "adapter", "model"
-"""Where the result lies in the run folder: an adapter, or a whole model."""
 
 
 def conclude(
@@ -60,7 +56,7 @@ def conclude(
     restore(model)  # a method may save weights of the base, too
     inputs.method.save(model, result)
     inputs.tokenizer.save_pretrained(result)
-    values = {**_values(base, of_base=True), **_values(tuned, of_base=False)}
+    values = {**metrics_of(base, of_base=True), **metrics_of(tuned, of_base=False)}
     if values:
         record.log(values, inputs.total_steps)
     if record.wandb is not None and result.name == ADAPTER:
@@ -68,99 +64,21 @@ def conclude(
     found = measured(record.callbacks.values())
     off = memory(inputs.plan, found).get("off")
     _warn_of_plan(off)
-    samples = _samples(cfg, inputs, base, tuned)
+    samples = shown_samples(cfg, inputs, base, tuned)
     record.card.write(
         metrics={**values, "val_loss": val_loss},
         files={"result": str(result), "metrics": str(record.metrics.path)},
         wandb=_wandb(record),
     )
-    record.add_evaluation(_sections(base, tuned, samples))
+    record.add_evaluation(sections(inputs, base, tuned, samples))
     print_summary(
         Console(),
         title=f"{cfg.model.name} · {cfg.method.name} · {cfg.data.name}",
-        comparisons=_comparisons(base, tuned),
+        comparisons=comparisons(base, tuned),
         samples=samples,
         facts=_facts(inputs, record, model, result, found, off),
         next_commands=_next_commands(cfg, record, result),
     )
-
-
-def _values(score: Score | None, *, of_base: bool) -> dict[str, float]:
-    """A score as metrics."""
-    keys = (
-        (metric.TEST_LOSS_BASE, metric.TEST_PERPLEXITY_BASE, metric.TEST_JSON_RATE_BASE)
-        if of_base
-        else (metric.TEST_LOSS, metric.TEST_PERPLEXITY, metric.TEST_JSON_RATE)
-    )
-    if score is None:
-        return {}
-    held = score.held_out
-    numbers = (held.loss if held else None, held.perplexity if held else None, score.json_rate)
-    return {key: number for key, number in zip(keys, numbers, strict=True) if number is not None}
-
-
-def _sections(base: Score | None, tuned: Score, samples: Sequence[Sample]) -> dict[str, Any]:
-    """What was measured after training, as the card's `evaluation` has it."""
-    return {
-        "perplexity": _perplexity(base, tuned),
-        "samples": [asdict(sample) for sample in samples] or None,
-    }
-
-
-def _perplexity(base: Score | None, tuned: Score) -> dict[str, Any] | None:
-    if tuned.held_out is None:
-        return None
-    answers = {name: _held_out(one) for name, one in (("base", base), ("tuned", tuned))}
-    return {"answers": answers, "text": {}, "sources": [], "lengths": [], "difference": None}
-
-
-def _held_out(score: Score | None) -> dict[str, Any] | None:
-    held = score.held_out if score else None
-    if held is None:
-        return None
-    counted = {"rows": held.rows, "tokens": held.tokens}
-    return {"loss": held.loss, "perplexity": held.perplexity, "low": None, "high": None, **counted}
-
-
-def _comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
-    lines = []
-    if tuned.held_out is not None:
-        before = base.held_out.perplexity if base and base.held_out else None
-        after = tuned.held_out.perplexity
-        name = f"perplexity of the answers ({tuned.held_out.rows} rows, {tuned.held_out.tokens:,} tokens)"
-        lines.append(Comparison(name, _number(before), _number(after), _times(before, after)))
-    if tuned.json_rate is not None:
-        before = base.json_rate if base else None
-        name = f"strict JSON where it is asked for ({tuned.json_answers} answers)"
-        lines.append(Comparison(name, _percent(before), _percent(tuned.json_rate)))
-    return lines
-
-
-def _times(before: float | None, after: float) -> str:
-    if before is None:
-        return ""
-    return f"{before / after:.1f} times lower" if before >= after else f"{after / before:.1f} times higher"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.2f}"
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
-
-
-def _samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Score) -> list[Sample]:
-    rows: Sequence[Row] = held_out_rows(inputs)[0][: cfg.evaluation.samples]
-    return [
-        Sample(
-            question=question(row),
-            reference=reference(row),
-            base=base.answers[row.id].text if base else "",
-            tuned=tuned.answers[row.id].text,
-        )
-        for row in rows
-    ]
 
 
 def _warn_of_plan(off: float | None) -> None:

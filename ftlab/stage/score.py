@@ -1,23 +1,25 @@
-"""Scores a model on held-out rows: perplexity, strict JSON, sample answers. The same for base and tuned."""
+"""Scores a model on held-out rows: perplexity, format, sample answers. The same for base and tuned."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
 from omegaconf import DictConfig
 from torch import nn
 
+from ftlab.check.structure import read_schema
 from ftlab.data.pack import collate, lengths, plan_micro_batches
 from ftlab.data.row import EncodedRow, MicroBatch, Row
-from ftlab.evaluation.format import expects_json, json_rate
+from ftlab.evaluation.answers import Asked, Judged, Wants, judge
+from ftlab.evaluation.format import expects_json, schema_validator
 from ftlab.evaluation.generate import Answer, generate
-from ftlab.evaluation.perplexity import HeldOut, held_out
+from ftlab.evaluation.perplexity import Figure, RowSums, figure, measure
 from ftlab.kernels.attention import packed_attention, plain_attention
 from ftlab.stage.prepare import Inputs
-from ftlab.training.loss import sum_nll
 from ftlab.training.memory import halve_until_it_fits
+from ftlab.training.row_nll import row_nll
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +27,19 @@ class Score:
     """What held-out rows say of one model.
 
     Attributes:
-        held_out: Loss and perplexity; None where nothing is held out.
-        json_rate: Share of the answers that should be JSON and are, 0 to 1; None where no held-out row asks for it.
-        json_answers: How many answers that is.
+        sums: Σ NLL of each row; None where nothing is held out or perplexity isn't asked for.
+        held_out: Loss and perplexity of the answers; None where `sums` is.
+        wants: What the answers that are judged must be; None where none is.
+        judged: What those answers are worth.
         answers: What the model wrote, by row id.
     """
 
-    held_out: HeldOut | None
-    json_rate: float | None
-    json_answers: int
-    answers: dict[int, Answer]
+    sums: RowSums | None = None
+    held_out: Figure | None = None
+    wants: Wants | None = None
+    judged: Judged | None = None
+    asked: int = 0
+    answers: dict[int, Answer] = field(default_factory=dict)
 
 
 def held_out_rows(inputs: Inputs) -> tuple[Sequence[Row], Sequence[EncodedRow]]:
@@ -56,18 +61,74 @@ def score(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> Score:
         What was measured.
     """
     rows, encoded = held_out_rows(inputs)
-    json_rows = list(islice((row for row in rows if expects_json(reference(row))), cfg.evaluation.format_rows))
-    asked = {row.id: row for row in [*rows[: cfg.evaluation.samples], *json_rows]}
-    with _evaluating(model), _precision(inputs):
-        measured = _perplexity(cfg, inputs, model, encoded) if encoded else None
+    sums = row_sums(cfg, inputs, model, encoded) if encoded and cfg.evaluation.perplexity else None
+    wants, judged_rows = rows_to_judge(cfg, rows)
+    asked = {row.id: row for row in [*rows[: cfg.evaluation.samples], *judged_rows]}
     prompts = [inputs.encoder.prompt_ids(row) for row in asked.values()]
     answers = dict(zip(asked, answer(cfg, inputs, model, prompts), strict=True)) if asked else {}
     return Score(
-        held_out=measured,
-        json_rate=json_rate([answers[row.id].text for row in json_rows]) if json_rows else None,
-        json_answers=len(json_rows),
+        sums=sums,
+        held_out=None if sums is None else figure(sums.answer_nll, sums.answer_tokens),
+        wants=wants,
+        judged=_judge(cfg, wants, judged_rows, answers) if wants else None,
+        asked=len(judged_rows),
         answers=answers,
     )
+
+
+def row_sums(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[EncodedRow]) -> RowSums:
+    """Takes the loss of rows; leaves the model's mode as it was, and its attention as training needs it.
+
+    Args:
+        cfg: The composed configuration; `evaluation.logits_gb` bounds the memory of logits.
+        inputs: Layout, precision and device.
+        model: The base, or the model as trained.
+        rows: At least one.
+
+    Returns:
+        Σ NLL of each row, on its answers and on its whole text.
+
+    Raises:
+        ValueError: No row has a supervised token.
+    """
+    counts = lengths(rows)
+    logits_bytes = int(cfg.evaluation.logits_gb * 1e9)
+
+    def sums(micro: MicroBatch) -> torch.Tensor:
+        return row_nll(model, micro, logits_bytes)
+
+    def take(tokens: int) -> RowSums:
+        plan = plan_micro_batches(counts, tokens, inputs.layout)
+        batches = (collate([rows[index] for index in indices], inputs.layout, inputs.pad_id) for indices in plan)
+        return measure(batches, sums=sums, device=inputs.device)
+
+    if inputs.layout == "packed":
+        packed_attention(model)
+    with _evaluating(model), _precision(inputs):
+        return halve_until_it_fits(
+            take,
+            inputs.micro_batch_tokens,
+            least=max(counts),
+            device=inputs.device,
+            what="tokens of held-out rows",
+            fix="The longest of them needs a device with more memory, or a smaller model.",
+        )
+
+
+def rows_to_judge(cfg: DictConfig, rows: Sequence[Row]) -> tuple[Wants | None, list[Row]]:
+    """Chooses the rows whose answers are judged.
+
+    Args:
+        cfg: The composed configuration; `evaluation.format` says what answers must be, null asks the references.
+        rows: The held-out rows.
+
+    Returns:
+        What they want and the rows; None and no rows where there are none.
+    """
+    wanted = cfg.evaluation.format
+    fitting = rows if wanted else (row for row in rows if expects_json(reference(row)))
+    chosen = list(islice(fitting, cfg.evaluation.format_rows))
+    return (wanted or "json", chosen) if chosen else (None, [])
 
 
 def question(row: Row) -> str:
@@ -82,27 +143,13 @@ def reference(row: Row) -> str:
     return row.messages[-1].content if row.messages else row.text[len(row.text) // 2 :]
 
 
-def _perplexity(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[EncodedRow]) -> HeldOut:
-    counts = lengths(rows)
-
-    def nll(micro: MicroBatch) -> torch.Tensor:
-        return sum_nll(model, micro)
-
-    def measure(tokens: int) -> HeldOut:
-        plan = plan_micro_batches(counts, tokens, inputs.layout)
-        batches = (collate([rows[index] for index in indices], inputs.layout, inputs.pad_id) for indices in plan)
-        return held_out(batches, nll=nll, device=inputs.device)
-
-    if inputs.layout == "packed":
-        packed_attention(model)
-    size = inputs.micro_batch_tokens
-    return halve_until_it_fits(
-        measure,
-        size,
-        least=max(counts),
-        device=inputs.device,
-        what="tokens of held-out rows",
-        fix="The longest of them needs a device with more memory, or a smaller model.",
+def _judge(cfg: DictConfig, wants: Wants, rows: Sequence[Row], answers: dict[int, Answer]) -> Judged:
+    schema = None if cfg.data.schema is None or wants == "text" else read_schema(cfg.data.schema)
+    return judge(
+        [Asked(row.id, row.origin, question(row), reference(row)) for row in rows],
+        [answers[row.id] for row in rows],
+        wants=wants,
+        validator=None if schema is None else schema_validator(schema),
     )
 
 

@@ -19,11 +19,13 @@ def run(cfg: DictConfig) -> float | None:
     """
     settle(offline=cfg.offline)
 
+    from ftlab.stage.evaluate import conclude_evaluation, evaluate
     from ftlab.stage.record import Record
     from ftlab.stage.run import open_run
-    from ftlab.stage.score import score
 
     opened = open_run(cfg)
-    with Record(opened.cfg, opened.inputs):
-        scores = {name: score(opened.cfg, opened.inputs, model) for name, model in opened.arms()}
-    return scores["tuned"].held_out and scores["tuned"].held_out.loss
+    with Record(opened.cfg, opened.inputs) as record:
+        scores = evaluate(opened, record)
+        conclude_evaluation(opened, record, scores)
+    held_out = scores["tuned"].held_out
+    return None if held_out is None else held_out.loss

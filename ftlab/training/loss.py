@@ -48,7 +48,7 @@ def sum_nll(model: nn.Module, micro: MicroBatch, chunk_elements: int = CHUNK_ELE
     device = next(model.parameters()).device
     if head_obstacle(model) is None:
         every_N = carries_BT.flatten().nonzero().squeeze(1).to(device, non_blocking=True)
-        hidden_BTC = decoder_of(model)(**_arguments(micro.to(device))).last_hidden_state
+        hidden_BTC = decoder_of(model)(**model_arguments(micro.to(device))).last_hidden_state
         hidden_NC = hidden_BTC.flatten(0, 1).index_select(0, every_N)
         return head_sum_nll(model, hidden_NC, micro.targets[carries_BT].to(device, non_blocking=True))
     # Counted from the end, positions mean the same with and without virtual tokens in front.
@@ -59,7 +59,7 @@ def sum_nll(model: nn.Module, micro: MicroBatch, chunk_elements: int = CHUNK_ELE
     return _chunked_nll(logits_PV, targets_N.to(device, non_blocking=True), chunk_elements)
 
 
-def _arguments(micro: MicroBatch) -> dict[str, Any]:
+def model_arguments(micro: MicroBatch) -> dict[str, Any]:
     """What the model is called with."""
     arguments: dict[str, Any] = {"input_ids": micro.input_ids, "use_cache": False}
     if micro.cu_seqlens is None:
@@ -75,7 +75,7 @@ def _arguments(micro: MicroBatch) -> dict[str, Any]:
 
 def _logits_at(model: nn.Module, micro: MicroBatch, from_end_K: Tensor) -> Tensor:
     """Logits [B, K, V] at the given columns, counted from the end (negative)."""
-    arguments = _arguments(micro)
+    arguments = model_arguments(micro)
     if _takes_positions(_inner_class(model)):
         return model(**arguments, logits_to_keep=from_end_K).logits  # type: ignore[no-any-return]
     return model(**arguments).logits[:, from_end_K]  # type: ignore[no-any-return]

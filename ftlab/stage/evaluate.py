@@ -1,0 +1,108 @@
+"""Measures base and tuned of what was trained, and writes down what that comes to."""
+
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ftlab.report.card import FILE as CARD
+from ftlab.report.run import FILE as PAGE
+from ftlab.report.run import shown
+from ftlab.report.summary import print_summary
+from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
+from ftlab.stage.record import Record, device_name
+from ftlab.stage.run import OpenedRun
+from ftlab.stage.score import Score, held_out_rows, rows_to_judge, score
+
+log = logging.getLogger(__name__)
+
+FILE = "evaluation.json"
+
+
+def evaluate(opened: OpenedRun, record: Record) -> dict[str, Score]:
+    """Scores both models on the same rows.
+
+    Args:
+        opened: What was trained.
+        record: Where the evaluation is recorded.
+
+    Returns:
+        Scores by `base` (unless `evaluation.base` is false) and `tuned`.
+    """
+    cfg = opened.cfg
+    for note in _left_out(opened):
+        log.info(note)
+    record.card.write(trained={"folder": str(opened.trained.result), "kind": opened.trained.kind})
+    return {name: score(cfg, opened.inputs, model) for name, model in opened.arms(base=cfg.evaluation.base)}
+
+
+def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Score]) -> None:
+    """Writes the evaluation down in a folder of its own, logs it and shows it.
+
+    Args:
+        opened: What was trained.
+        record: Where the evaluation is recorded.
+        scores: What was measured.
+    """
+    cfg, inputs, folder = opened.cfg, opened.inputs, record.place.folder
+    base, tuned = scores.get("base"), scores["tuned"]
+    values = {**metrics_of(base, of_base=True), **metrics_of(tuned, of_base=False)}
+    if values:
+        record.log(values, inputs.total_steps if opened.card else 0)
+    samples = shown_samples(cfg, inputs, base, tuned)
+    found = {name: section for name, section in sections(inputs, base, tuned, samples).items() if section is not None}
+    record.card.write(metrics=values)
+    record.add_evaluation(found)
+    _write(folder / FILE, {"run": str(opened.trained.folder), "evaluation": found})
+    facts = {
+        "trained": f"{opened.trained.kind} in {shown(opened.trained.result)}",
+        "device": device_name(inputs.device),
+        "time": f"{time.time() - record.started_s:.0f} s",
+        "figures": shown(folder / FILE),
+        "run card": shown(folder / CARD),
+        "report": shown(folder / PAGE),
+    }
+    if record.wandb is not None and record.wandb.local_folder is not None:
+        facts["W&B"] = record.wandb.url or shown(record.wandb.local_folder)
+    print_summary(
+        Console(),
+        title=f"{cfg.model.name} · {cfg.method.name if opened.card else opened.trained.folder.name} · {cfg.data.name}",
+        comparisons=comparisons(base, tuned),
+        samples=samples,
+        facts=facts,
+        next_commands=_next_commands(opened, tuned),
+    )
+
+
+def _left_out(opened: OpenedRun) -> list[str]:
+    """Says what was asked for and can't be measured."""
+    cfg = opened.cfg
+    rows, encoded = held_out_rows(opened.inputs)
+    if not encoded:
+        return ["No rows are held out, so nothing is measured on them: give data.test_path=<your rows>."]
+    if cfg.evaluation.format_rows and not rows_to_judge(cfg, rows)[1]:
+        return [
+            "No held-out row has a reference that is JSON, so no answers are judged: evaluation.format=json judges "
+            "them all the same, evaluation.format=text by their references."
+        ]
+    return []
+
+
+def _next_commands(opened: OpenedRun, tuned: Score) -> dict[str, str]:
+    run = shown(opened.trained.folder)
+    commands = {}
+    if tuned.judged is not None and tuned.judged.failures:
+        commands["see what fails"] = f"{shown(opened.inputs.place.folder / PAGE)} lists {len(tuned.judged.failures)}"
+    commands["let people judge"] = f"python -m ftlab task=compare run={run}"
+    return commands
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    """Writes a file so that a reader finds it whole or not at all."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(file)

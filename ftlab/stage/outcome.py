@@ -1,0 +1,148 @@
+"""What the scores of base and tuned come to: metrics, sections of the card, lines of the summary.
+
+In: the scores. Out: plain data, the same after training and in `task=evaluate`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ftlab import metric
+from ftlab.data.row import Row
+from ftlab.evaluation import answers, perplexity
+from ftlab.evaluation.perplexity import Figure, figure
+from ftlab.report.summary import Comparison, Sample
+from ftlab.stage.prepare import Inputs
+from ftlab.stage.score import Score, held_out_rows, question, reference
+
+
+def metrics_of(score: Score | None, *, of_base: bool) -> dict[str, float]:
+    """Returns a score as metrics; what wasn't measured is left out.
+
+    Args:
+        score: Of one model; None = it wasn't measured.
+        of_base: Whether that is the base.
+    """
+    if score is None:
+        return {}
+    held, text, judged = score.held_out, _text(score), score.judged
+    is_json = score.wants == "json"
+    found = {
+        metric.TEST_LOSS: held and held.loss,
+        metric.TEST_PERPLEXITY: held and held.perplexity,
+        metric.TEST_TEXT_LOSS: text and text.loss,
+        metric.TEST_TEXT_PERPLEXITY: text and text.perplexity,
+        metric.TEST_JSON_RATE: judged.strict if judged and is_json else None,
+        metric.TEST_SCHEMA_RATE: judged and judged.schema,
+        metric.TEST_FIELDS_RIGHT: judged and judged.fields,
+        metric.TEST_STOP_RATE: judged and judged.stopped,
+        metric.TEST_EXACT_RATE: judged and judged.exact,
+        metric.TEST_ROUGE_L: judged and judged.rouge_l,
+    }
+    return {metric.of_base(key) if of_base else key: value for key, value in found.items() if value is not None}
+
+
+def sections(inputs: Inputs, base: Score | None, tuned: Score | None, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Returns what was measured as the card's `evaluation` holds it; None where a section wasn't measured.
+
+    Args:
+        inputs: Says which source each row is of.
+        base: The base's score, if it was measured.
+        tuned: The tuned model's.
+        samples: Held-out questions with both answers.
+    """
+    return {
+        "perplexity": perplexity_section(inputs, base, tuned),
+        "format": format_section(base, tuned),
+        "samples": [asdict(sample) for sample in samples] or None,
+    }
+
+
+def perplexity_section(inputs: Inputs, base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
+    """Returns perplexity before and after, by source and length (`ftlab.evaluation.perplexity.section`)."""
+    ranges = [(source.name, source.first_id, source.end_id) for source in inputs.rows.sources]
+    return perplexity.section(base and base.sums, tuned and tuned.sums, ranges)
+
+
+def format_section(base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
+    """Returns what the answers are worth before and after (`ftlab.evaluation.answers.section`)."""
+    known = tuned or base
+    if known is None:
+        return None
+    return answers.section(known.wants, known.asked, base and base.judged, tuned and tuned.judged)
+
+
+def shown_samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Score) -> list[Sample]:
+    """Returns the first held-out questions with both answers, as many as `evaluation.samples` says."""
+    rows: Sequence[Row] = held_out_rows(inputs)[0][: cfg.evaluation.samples]
+    return [
+        Sample(
+            question=question(row),
+            reference=reference(row),
+            base=base.answers[row.id].text if base else "",
+            tuned=tuned.answers[row.id].text,
+        )
+        for row in rows
+    ]
+
+
+def comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
+    """Returns the lines of the summary: base against tuned."""
+    lines: list[Comparison] = []
+    for name, figure_of in (("the answers", _held_out), ("the whole texts", _text)):
+        before, after = base and figure_of(base), figure_of(tuned)
+        if after is not None:
+            counted = f"{after.rows:,} rows, {after.tokens:,} tokens"
+            lines += _perplexity(f"perplexity of {name} ({counted})", before, after)
+    if tuned.judged is not None:
+        what = "strict JSON where it is asked for" if tuned.wants == "json" else "answers that end by themselves"
+        rate = "strict" if tuned.wants == "json" else "stopped"
+        lines.append(_share(f"{what} ({tuned.asked} answers)", base, tuned, rate))
+        for name, rate in (("  fits the schema", "schema"), ("  fields as in the reference", "fields")):
+            lines.append(_share(name, base, tuned, rate))
+        if tuned.wants == "text":
+            lines.append(_share("  ROUGE-L against the references", base, tuned, "rouge_l"))
+    return [line for line in lines if line.tuned]
+
+
+def _text(score: Score) -> Figure | None:
+    return None if score.sums is None else figure(score.sums.text_nll, score.sums.text_tokens)
+
+
+def _held_out(score: Score) -> Figure | None:
+    return score.held_out
+
+
+def _perplexity(name: str, before: Figure | None, after: Figure) -> list[Comparison]:
+    """The figure, and below it how far it would move with other rows."""
+    line = Comparison(name, _number(before), _number(after), _times(before, after))
+    ends = Comparison("  95 % interval over rows", _interval(before) or "–", _interval(after))
+    return [line, ends]
+
+
+def _share(name: str, base: Score | None, tuned: Score, rate: str) -> Comparison:
+    before = getattr(base.judged, rate) if base and base.judged else None
+    return Comparison(name, _percent(before), _percent(getattr(tuned.judged, rate)))
+
+
+def _times(before: Figure | None, after: Figure) -> str:
+    one, other = before and before.perplexity, after.perplexity
+    if not one or not other:
+        return ""
+    return f"{one / other:.1f} times lower" if one >= other else f"{other / one:.1f} times higher"
+
+
+def _number(found: Figure | None) -> str:
+    if found is None:
+        return ""
+    return "infinite" if found.perplexity is None else f"{found.perplexity:,.2f}"
+
+
+def _interval(found: Figure | None) -> str:
+    return "" if found is None or found.low is None or found.high is None else f"{found.low:,.2f}–{found.high:,.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
