@@ -11,7 +11,7 @@ Row = tuple[str, ...]
 
 GIB = 2**30
 
-_KEYS_LISTED = 600
+_KEYS_LISTED = 400
 _VALUE_CHARACTERS = 300
 _GROUPS_LISTED = 60
 _FINDINGS_SHOWN = 3
@@ -117,6 +117,7 @@ def data(card: Mapping[str, Any]) -> dict[str, Any]:
             for name, one in splits.items()
         ],
         "sources": [_source(one) for one in (known.get("sources") or [])[:_GROUPS_LISTED]],
+        "sources_left_out": max(0, len(known.get("sources") or []) - _GROUPS_LISTED),
         "checked": check,
         "account": [
             (
@@ -155,7 +156,8 @@ def config(card: Mapping[str, Any]) -> dict[str, Any]:
         card: The run card; `changed` holds the default of each key that differs.
 
     Returns:
-        `changed` (key, value, default), or None where the card doesn't say; `all` (key, value); `left_out`.
+        `changed` (key, value, default), or None where the card doesn't say; `all` (key, value); how many
+        of both aren't shown.
     """
     values = dict(_flat(card.get("config") or {}))
     changed = card.get("changed")
@@ -165,6 +167,7 @@ def config(card: Mapping[str, Any]) -> dict[str, Any]:
     listed = [(key, _text(value)) for key, value in values.items()]
     return {
         "changed": rows[:_KEYS_LISTED] if rows is not None else None,
+        "changed_left_out": max(0, len(rows or ()) - _KEYS_LISTED),
         "all": listed[:_KEYS_LISTED],
         "left_out": max(0, len(listed) - _KEYS_LISTED),
     }
@@ -212,7 +215,9 @@ def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    """A value as YAML would have it, not longer than a line or two."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    """A value as YAML would have it; a list or an object not longer than a few lines."""
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, ensure_ascii=False, default=str)
     more = len(text) - _VALUE_CHARACTERS
     return text if more <= 0 else f"{text[:_VALUE_CHARACTERS]}… ({more:,} more characters)"

@@ -7,7 +7,7 @@ import csv
 import json
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,14 @@ class RunFolder:
         """The sections of what was measured."""
         return self.card.get("evaluation") or {}
 
+    def clipped(self, characters: int) -> "RunFolder":
+        """Returns the same with the ends of long texts left out, and counted in their place.
+
+        Args:
+            characters: How many of a text are kept.
+        """
+        return replace(self, card=_clip(self.card, characters), samples=_clip(self.samples, characters))
+
     @property
     def last_step(self) -> int | None:
         """Optimizer steps done, as far as the metrics say."""
@@ -101,6 +109,15 @@ def _card(folder: Path) -> Mapping[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError) as error:
         raise ValueError(f"{folder / name} can't be read ({error}).") from error
     return content if "evaluation" in content else {"evaluation": content}
+
+
+def _clip(node: Any, characters: int) -> Any:
+    if isinstance(node, str):
+        more = len(node) - characters
+        return node if more <= 0 else f"{node[:characters]}… ({more:,} more characters)"
+    if isinstance(node, Mapping):
+        return {_clip(str(key), characters): _clip(value, characters) for key, value in node.items()}
+    return [_clip(one, characters) for one in node] if isinstance(node, list) else node
 
 
 def _read_metrics(file: Path) -> tuple[dict[str, Column], int]:

@@ -22,8 +22,9 @@ _SAMPLES_SHOWN = 8
 _QUESTIONS_SHOWN, _STEPS_SHOWN = 4, 10
 """Questions that are followed over training, and steps of each."""
 _FINDINGS_SHOWN = 12
-_TEXT_CHARACTERS = 900
-"""Of a longer text the rest is counted, not shown."""
+_LIMIT_BYTES = 1_000_000
+_TEXT_CHARACTERS = (600, 150, 30)
+"""Of a longer text the rest is counted, not shown; where the page is too large all the same, it is drawn with less."""
 
 
 def write_report(folder: Path) -> Path:
@@ -41,7 +42,10 @@ def write_report(folder: Path) -> Path:
     """
     run = read_run(folder)
     try:
-        page = render_page("run.html", **_values(run))
+        for characters in _TEXT_CHARACTERS:
+            page = render_page("run.html", **_values(run.clipped(characters)))
+            if len(page.encode(errors="backslashreplace")) < _LIMIT_BYTES:
+                break
     except (AttributeError, LookupError, TypeError) as error:
         what = f"must hold what a run writes, but doesn't ({type(error).__name__}: {error})."
         raise ValueError(f"{folder / CARD} {what}") from error
@@ -77,15 +81,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "resume": _resume(run),
         "tables": account.reproduction(card),
         "measure": _commands(run),
-        "cut": cut,
     }
-
-
-def cut(text: Any, characters: int = _TEXT_CHARACTERS) -> str:
-    """A text, its end left out and counted where it is long."""
-    whole = str(text)
-    more = len(whole) - characters
-    return whole if more <= 0 else f"{whole[:characters]}… ({more:,} more characters)"
 
 
 def _title(run: RunFolder) -> str:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ftlab.report.axis import Scale, shown, ticks
-from ftlab.report.plot import Bar, Series, bar_plot, histogram, line_plot
+from ftlab.report.plot import Bar, Event, Series, bar_plot, histogram, line_plot
 
 
 def _parsed(plot: str) -> ElementTree.Element:
@@ -95,6 +95,39 @@ def test_a_flat_line_of_one_point_is_drawn() -> None:
 def test_lines_that_cannot_be_drawn_are_refused(series: list[Series]) -> None:
     with pytest.raises(ValueError, match="1 to 4 lines with at least one point"):
         line_plot(series, x_title="step", y_title="loss")
+
+
+def test_a_logarithmic_axis_places_ratios_and_leaves_out_what_it_cannot_show() -> None:
+    series = [Series("loss", [(0, 1.0), (1, 10.0), (2, 100.0), (3, 0.0), (4, 100.0)])]
+    (path,) = _of(line_plot(series, x_title="step", y_title="loss", log=True), "path", "line-1")
+    heights = [float(pair.split()[1]) for pair in re.split("[ML]", path["d"])[1:]]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
+    assert re.findall("[ML]", path["d"]) == ["M", "L", "L", "M"]
+
+
+def test_events_and_the_band_stand_at_their_places() -> None:
+    plot = line_plot(
+        [Series("loss", [(0, 1.0), (10, 2.0)], dots=True)],
+        x_title="step",
+        y_title="loss",
+        events=[Event("skipped", [5]), Event("resumed", [10])],
+        band=(5, 10),
+    )
+    signs = [float(re.findall(r"[\d.]+", sign["transform"])[0]) for sign in _of(plot, "path", "sign")]
+    first, last = (float(dot["cx"]) for dot in _of(plot, "circle", "fill-1"))
+    assert signs[0] == pytest.approx((first + last) / 2)
+    assert signs[2] == pytest.approx(last)
+    (band,) = _of(plot, "rect", "band")
+    assert float(band["x"]) == pytest.approx(signs[0])
+    assert float(band["x"]) + float(band["width"]) == pytest.approx(last)
+    assert {"skipped", "resumed"} <= set(_texts(plot))
+
+
+def test_the_ground_lies_below_the_other_lines() -> None:
+    lines = [Series("mean", [(0, 1), (1, 2)]), Series("each step", [(0, 1), (1, 2)], faint=True)]
+    plot = line_plot(lines, x_title="step", y_title="loss")
+    kinds = [path.attrib["class"] for path in _parsed(plot).iter("path")]
+    assert kinds == ["line-2 faint", "line-1"]
 
 
 def test_names_are_shown_as_text() -> None:
