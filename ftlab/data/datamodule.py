@@ -12,7 +12,7 @@ import lightning as L
 import torch
 
 from ftlab.data.ahead import ahead
-from ftlab.data.epoch import EpochPart, epoch_order
+from ftlab.data.epoch import EpochPart, step_order
 from ftlab.data.pack import lengths, plan_micro_batches
 from ftlab.data.row import EncodedRow, Layout
 
@@ -111,14 +111,10 @@ class StepBatches:
         return ahead(self._steps())
 
     def _steps(self) -> Iterator[list[EncodedRow]]:
-        per_epoch = steps_per_epoch(sum(part.take for part in self.parts), self.batch_rows)
-        order = None
-        for step in range(self.start_step, self.steps):
-            epoch, place = divmod(step, per_epoch)
-            if place == 0 or order is None:
-                order = epoch_order(self.parts, self.seed, epoch)
-            of_step = order[place * self.batch_rows : (place + 1) * self.batch_rows]
-            yield [self.rows[index] for index in of_step[self.rank :: self.world_size].tolist()]
+        for places in step_order(
+            self.parts, seed=self.seed, batch_rows=self.batch_rows, steps=self.steps, start_step=self.start_step
+        ):
+            yield [self.rows[index] for index in places[self.rank :: self.world_size].tolist()]
 
 
 class EvaluationChunks:

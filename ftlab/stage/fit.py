@@ -13,7 +13,7 @@ from ftlab.callbacks.disk import checkpoint_bytes, disk_problem
 from ftlab.callbacks.samples import Question
 from ftlab.config.build import build_all
 from ftlab.data.datamodule import RowsDataModule, whole
-from ftlab.data.epoch import epoch_order
+from ftlab.data.epoch import step_order
 from ftlab.data.pack import lengths
 from ftlab.data.row import EncodedRow
 from ftlab.kernels.recompute import Recompute
@@ -112,11 +112,11 @@ def _largest_step(cfg: DictConfig, inputs: Inputs) -> list[EncodedRow]:
     """Rows of the step to rehearse: on a GPU only, where running out of memory can be caught."""
     if inputs.device.type != "cuda":
         return []
-    size, counts = cfg.training.batch_rows, lengths(inputs.train)
-    order = epoch_order(inputs.parts or whole(len(counts)), cfg.seed, 0).tolist()
-    steps = [order[start : start + size] for start in range(0, len(order), size)]
-    tokens = ([int(counts[index]) for index in step] for step in steps)
-    return [inputs.train[index] for index in steps[largest_step(tokens, inputs.micro_batch_tokens)]]
+    counts = lengths(inputs.train)
+    parts = inputs.parts or whole(len(counts))
+    steps = [*step_order(parts, seed=cfg.seed, batch_rows=cfg.training.batch_rows, steps=inputs.total_steps)]
+    tokens = ([int(counts[place]) for place in places] for places in steps)
+    return [inputs.train[place] for place in steps[largest_step(tokens, inputs.micro_batch_tokens)].tolist()]
 
 
 def _rows(cfg: DictConfig, inputs: Inputs, start_step: int) -> RowsDataModule:

@@ -5,7 +5,6 @@ neither torch nor transformers: `task=plan` answers at once.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,6 +64,7 @@ def plan_run(
     device_bytes: int,
     lengths: Sequence[int],
     supervised: Sequence[int],
+    step_tokens: int,
 ) -> Plan | None:
     """Plans a run from its rows.
 
@@ -75,6 +75,7 @@ def plan_run(
         device_bytes: What is free there, what this process holds already counted in.
         lengths: Tokens of each training row.
         supervised: Of them, those that carry loss.
+        step_tokens: Tokens of the largest step of the run, on one device.
 
     Returns:
         The plan; None where the model is none that can be planned and the user set the budget.
@@ -93,14 +94,13 @@ def plan_run(
     if device == "cpu":
         allowed //= cfg.trainer.devices  # processes share the RAM
     share = min(1.0, UNEVEN * sum(supervised) / sum(lengths))
-    longest = sorted(lengths)[-math.ceil(cfg.training.batch_rows / cfg.trainer.devices) :]
     plan, changes = plan_for(
         cfg,
         shape,
         device,
         allowed,
-        longest_row=longest[-1],
-        step_tokens=sum(longest),
+        longest_row=max(lengths),
+        step_tokens=step_tokens,
         supervised_share=share,
     )
     if plan.device_bytes is not None and plan.needed_bytes > plan.device_bytes and not _can_shrink(cfg, plan, share):

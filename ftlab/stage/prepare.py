@@ -21,9 +21,9 @@ from ftlab.config.build import build, build_method
 from ftlab.config.rule import check_arithmetic, check_devices
 from ftlab.data import mix
 from ftlab.data.chat import Encoder
-from ftlab.data.datamodule import steps_per_epoch, total_steps
+from ftlab.data.datamodule import steps_per_epoch, total_steps, whole
 from ftlab.data.encoded_store import StoredEncodedRows
-from ftlab.data.epoch import EpochPart
+from ftlab.data.epoch import EpochPart, most_tokens, step_order
 from ftlab.data.faults import Faults
 from ftlab.data.row import Layout
 from ftlab.data.source import Splits, read_splits
@@ -284,7 +284,7 @@ def _inputs(
     layout, layout_notes = _choose_layout(method, skeleton)
     check_place(place, encoded.sha256)
     sources = account(cfg, encoded.train, encoded.parts)
-    plan = _plan(cfg, skeleton, device, encoded) if trains else None
+    plan = _plan(cfg, skeleton, device, encoded, steps, layout) if trains else None
     planned = plan_notes(plan) if trains else []
     if device.type == "cuda":
         hold_to(cfg.trainer.memory)
@@ -315,8 +315,12 @@ def _inputs(
     )
 
 
-def _plan(cfg: DictConfig, skeleton: PreTrainedModel, device: torch.device, encoded: Encoded) -> Plan | None:
+def _plan(
+    cfg: DictConfig, skeleton: PreTrainedModel, device: torch.device, encoded: Encoded, steps: int, layout: Layout
+) -> Plan | None:
     kind: Device = "cuda" if device.type == "cuda" else "cpu"
+    parts = encoded.parts or whole(len(encoded.train))
+    order = step_order(parts, seed=cfg.seed, batch_rows=cfg.training.batch_rows, steps=steps)
     return plan_run(
         cfg,
         skeleton.config.get_text_config().to_dict(),
@@ -324,6 +328,7 @@ def _plan(cfg: DictConfig, skeleton: PreTrainedModel, device: torch.device, enco
         device_bytes(kind),
         encoded.train.lengths.tolist(),
         encoded.train.targets_counts.tolist(),
+        most_tokens(order, encoded.train.lengths, cfg.trainer.devices, layout),
     )
 
 

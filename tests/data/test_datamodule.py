@@ -3,13 +3,14 @@
 from typing import Any
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ftlab.data.datamodule import EvaluationChunks, RowsDataModule, StepBatches, total_steps, whole
-from ftlab.data.epoch import epoch_order
+from ftlab.data.epoch import epoch_order, most_tokens, step_order
 from ftlab.data.row import EncodedRow
 
 
@@ -96,6 +97,20 @@ def test_validation_chunks_are_the_same_each_time() -> None:
 )
 def test_total_steps(count: int, batch_rows: int, epochs: float, max_steps: int | None, expected: int) -> None:
     assert total_steps(count, batch_rows, epochs, max_steps) == expected
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_largest_step_is_that_of_the_steps_that_are_run(world_size: int) -> None:
+    train = rows(40)
+    tokens = np.array([len(row) for row in train])
+    order = list(step_order(whole(40), seed=5, batch_rows=7, steps=9))
+    ranks = [
+        StepBatches(train, batch_rows=7, steps=9, seed=5, rank=r, world_size=world_size) for r in range(world_size)
+    ]
+    shares = [[len(row) for row in step] for rank in ranks for step in rank]
+    assert most_tokens(order, tokens, world_size) == max(map(sum, shares))
+    padded = max(max(share, default=0) * len(share) for share in shares)
+    assert most_tokens(order, tokens, world_size, "padded") == padded
 
 
 def test_max_steps_beyond_the_epochs_goes_on_with_new_epochs() -> None:

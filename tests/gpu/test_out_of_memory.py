@@ -1,5 +1,6 @@
 """A real out-of-memory: the share of the card that the process may use is capped below what a step asks for."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback
+from torch import nn
 
 from ftlab.data.row import EncodedRow
 from ftlab.training.module import TrainModule
@@ -38,14 +40,16 @@ def _rows() -> list[EncodedRow]:
     return [*_short_rows(), *toy_rows(8, seed=1, first_id=500, shortest=1800, longest=2048)]
 
 
-def _run(
-    folder: Path, rows: Sequence[EncodedRow] | None = None, **changes: Any
-) -> tuple[Recorder, TrainModule, list[OomEvent]]:
+def _run(folder: Path, **changes: Any) -> tuple[Recorder, TrainModule, list[OomEvent]]:
     model = toy_model(hidden_size=256, intermediate_size=1024, num_attention_heads=4, vocab_size=8192)
-    module = toy_module(model, **{"micro_batch_tokens": BUDGET, **changes})
-    recorder, _ = run_toy(
-        folder, module, rows=rows or _rows(), batch_rows=32, accelerator="gpu", precision="bf16-mixed"
-    )
+    return _train(folder, model, _rows(), micro_batch_tokens=BUDGET, **changes)
+
+
+def _train(
+    folder: Path, model: nn.Module, rows: Sequence[EncodedRow], **changes: Any
+) -> tuple[Recorder, TrainModule, list[OomEvent]]:
+    module = toy_module(model, **changes)
+    recorder, _ = run_toy(folder, module, rows=rows, batch_rows=32, accelerator="gpu", precision="bf16-mixed")
     return recorder, module, recorder.oom_events
 
 
@@ -83,7 +87,7 @@ def test_rehearsal_finds_the_budget_before_the_first_step(tmp_path: Path) -> Non
 
 def _full(folder: Path, optimizer: Any) -> float:
     """Trains 110 million float32 weights for four steps; returns the seconds of the last three."""
-    torch.cuda.empty_cache()
+    _collect()
     model = toy_model(hidden_size=1024, intermediate_size=4096, num_hidden_layers=6, num_attention_heads=8)
     ends: list[float] = []
 
@@ -112,8 +116,16 @@ def test_paged_states_let_a_run_finish_where_plain_ones_do_not_fit(
 
 
 def test_row_that_can_not_fit_ends_with_advice(tmp_path: Path) -> None:
+    shape = {"hidden_size": 128, "intermediate_size": 2048}  # small weights, large activations
+    _collect()
     torch.cuda.reset_peak_memory_stats()
-    _run(tmp_path / "free", _short_rows(), micro_batch_tokens=200)
+    _train(tmp_path / "free", toy_model(**shape), _short_rows(), micro_batch_tokens=200)
     _cap(1.1)  # room for one short row at a time, not for one that is ten times as long
     with pytest.raises(RowTooLargeError, match=r"Lower `training\.max_row_tokens`"):
-        _run(tmp_path / "capped")
+        _train(tmp_path / "capped", toy_model(**shape), _rows(), micro_batch_tokens=BUDGET)
+
+
+def _collect() -> None:
+    """A run that ended in an error may still be held by its traceback."""
+    gc.collect()
+    torch.cuda.empty_cache()

@@ -185,12 +185,12 @@ def test_run_that_can_not_fit_is_refused_with_what_would() -> None:
     with pytest.raises(
         InputError, match=r"trainer\.memory: must hold the run, but it needs .* What helps: .*method=lora"
     ):
-        plan_run(cfg, model_keys(cfg), "cuda", 24 * GIB, [300] * 50, [300] * 50)
+        plan_run(cfg, model_keys(cfg), "cuda", 24 * GIB, [300] * 50, [300] * 50, 16 * 300)
 
 
 def test_budget_of_the_user_wins_where_a_gpu_can_find_a_smaller_one_by_itself() -> None:
     cfg = composed("model=llama3-8b", "training.micro_batch_tokens=32768", "training.recompute=none")
-    plan = plan_run(cfg, model_keys(cfg), "cuda", 24 * GIB, [2000] * 50, [2000] * 50)
+    plan = plan_run(cfg, model_keys(cfg), "cuda", 24 * GIB, [2000] * 50, [2000] * 50, 16 * 2000)
     assert plan is not None
     assert plan.load.micro_batch_tokens == 32768
     assert not plan.fits
@@ -207,37 +207,37 @@ def test_plan_that_fits_says_nothing_and_one_that_is_missing_is_named() -> None:
 def test_budget_of_the_user_that_ram_can_not_hold_is_refused_before_the_kernel_ends_the_process() -> None:
     cfg = composed("model=qwen3-0.6b", "trainer=cpu", "training.micro_batch_tokens=32768")
     with pytest.raises(InputError, match=r"training\.micro_batch_tokens=auto"):
-        plan_run(cfg, model_keys(cfg), "cpu", 8 * GIB, [2000] * 50, [2000] * 50)
+        plan_run(cfg, model_keys(cfg), "cpu", 8 * GIB, [2000] * 50, [2000] * 50, 16 * 2000)
 
 
 def test_states_that_ram_can_not_take_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     cfg = composed("model=llama3-8b", "method=full", "optimizer=paged-adamw-32bit")
     monkeypatch.setattr("ftlab.stage.plan.host_bytes", lambda: 100 * GIB)
-    assert plan_run(cfg, model_keys(cfg), "cuda", 48 * GIB, [300] * 50, [300] * 50) is not None
+    assert plan_run(cfg, model_keys(cfg), "cuda", 48 * GIB, [300] * 50, [300] * 50, 16 * 300) is not None
     monkeypatch.setattr("ftlab.stage.plan.host_bytes", lambda: 20 * GIB)
     with pytest.raises(InputError, match=r"optimizer: pages 59\.9 GiB of its states to RAM, but there are 20\.0 GiB"):
-        plan_run(cfg, model_keys(cfg), "cuda", 48 * GIB, [300] * 50, [300] * 50)
+        plan_run(cfg, model_keys(cfg), "cuda", 48 * GIB, [300] * 50, [300] * 50, 16 * 300)
 
 
 def test_model_that_can_not_be_planned_runs_with_a_budget_of_the_users() -> None:
     keys = dict(model_keys(composed("model=llama3-8b"))) | {"num_local_experts": 8}
-    assert plan_run(composed("training.micro_batch_tokens=512"), keys, "cuda", 24 * GIB, [300], [300]) is None
+    assert plan_run(composed("training.micro_batch_tokens=512"), keys, "cuda", 24 * GIB, [300], [300], 300) is None
     with pytest.raises(InputError, match="has experts"):
-        plan_run(composed(), keys, "cuda", 24 * GIB, [300], [300])
+        plan_run(composed(), keys, "cuda", 24 * GIB, [300], [300], 300)
 
 
 def test_run_longest_row_and_step_come_from_the_data() -> None:
     cfg = composed("model=llama3-8b", "training.batch_rows=2")
-    plan = plan_run(cfg, model_keys(cfg), "cuda", 80 * GIB, [10, 500, 20, 400], [1, 5, 2, 4])
+    plan = plan_run(cfg, model_keys(cfg), "cuda", 80 * GIB, [10, 500, 20, 400], [1, 5, 2, 4], 520)
     assert plan is not None
-    assert (plan.load.longest_row, plan.load.step_tokens) == (500, 900)
+    assert (plan.load.longest_row, plan.load.step_tokens) == (500, 520)
 
 
 def test_full_run_with_few_supervised_tokens_needs_less_for_its_logits() -> None:
     cfg = composed("model=llama3.2-1b", "method=full")
     sizes = []
     for share in (10, 100):
-        plan = plan_run(cfg, model_keys(cfg), "cuda", 80 * GIB, [100] * 100, [share] * 100)
+        plan = plan_run(cfg, model_keys(cfg), "cuda", 80 * GIB, [100] * 100, [share] * 100, 1600)
         assert plan is not None
         sizes.append({term.name: term.bytes for term in plan.terms}["logits chunk"])
     assert sizes[0] < 0.3 * sizes[1]
@@ -245,7 +245,7 @@ def test_full_run_with_few_supervised_tokens_needs_less_for_its_logits() -> None
 
 def test_demo_on_a_cpu_keeps_its_usual_budget() -> None:
     cfg = composed("trainer=cpu")
-    plan = plan_run(cfg, model_keys(cfg), "cpu", 8 * GIB, [98] * 400, [98] * 400)
+    plan = plan_run(cfg, model_keys(cfg), "cpu", 8 * GIB, [98] * 400, [98] * 400, 1568)
     assert plan is not None
     assert (plan.load.micro_batch_tokens, plan.recompute) == (4096, "none")
     assert plan.total_bytes > HOST_BYTES
