@@ -223,11 +223,16 @@ class Evaluation:
     perplexity: bool
     format: Literal["json", "text"] | None
     general: General
+    tasks: list[str] = number(optional=True)
+    task_folder: str | None = number(optional=True)
+    chat_template: bool = number(optional=True)
     samples: int = number(least=0)
     format_rows: int = number(least=0)
     logits_gb: float = number(above=0)
     max_new_tokens: int = number(least=1)
     generate_batch_rows: int = number(least=1)
+    few_shot: int | None = number(least=0, optional=True)
+    task_rows: int | None = number(least=1, optional=True)
 
 
 @dataclass
