@@ -3,7 +3,7 @@
 In: the scores. Out: plain data, the same after training and in `task=evaluate`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 
 from ftlab import metric
 from ftlab.data.row import Row
-from ftlab.evaluation import answers, perplexity
+from ftlab.evaluation import answers, forgetting, perplexity
+from ftlab.evaluation.forgetting import General
 from ftlab.evaluation.perplexity import Figure, figure
 from ftlab.report.summary import Comparison, Sample
 from ftlab.stage.prepare import Inputs
@@ -72,6 +73,36 @@ def format_section(base: Score | None, tuned: Score | None) -> dict[str, Any] | 
     if known is None:
         return None
     return answers.section(known.wants, known.asked, base and base.judged, tuned and tuned.judged)
+
+
+def forgetting_section(inputs: Inputs, general: Mapping[str, General | None]) -> dict[str, Any] | None:
+    """Returns what was known before, before and after (`ftlab.evaluation.forgetting.section`).
+
+    Args:
+        inputs: Says where general texts and the probe come from.
+        general: What they say of `base` and `tuned`; None, or left out, where that wasn't measured.
+    """
+    sources = inputs.general.sources if inputs.general else ()
+    return forgetting.section(general.get("base"), general.get("tuned"), sources)
+
+
+def forgetting_lines(general: Mapping[str, General | None]) -> list[Comparison]:
+    """Returns the lines of the summary about forgetting: base against tuned.
+
+    Args:
+        general: As for `forgetting_section`.
+    """
+    before, after = general.get("base"), general.get("tuned")
+    lines = []
+    if after and after.texts:
+        texts = before.texts if before else None
+        name = f"perplexity of general texts ({after.texts.rows} texts)"
+        lines.append(Comparison(name, _number(texts), _number(after.texts), _times(texts, after.texts)))
+    if after and after.probe:
+        asked = before.probe if before else None
+        name = f"simple questions answered right ({after.probe.asked})"
+        lines.append(Comparison(name, f"{asked.right}" if asked else "", f"{after.probe.right}"))
+    return lines
 
 
 def shown_samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Score) -> list[Sample]:

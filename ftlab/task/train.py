@@ -27,6 +27,7 @@ def run(cfg: DictConfig) -> float | None:
     from ftlab.callbacks.interrupt import Interrupted
     from ftlab.stage.conclude import conclude
     from ftlab.stage.fit import train
+    from ftlab.stage.forgetting import score_general
     from ftlab.stage.load import apply_method, load_base
     from ftlab.stage.prepare import prepare
     from ftlab.stage.record import Record, go_on_command
@@ -40,10 +41,12 @@ def run(cfg: DictConfig) -> float | None:
         with Record(cfg, inputs) as record:
             base_model = load_base(cfg, inputs.device)
             base = score(cfg, inputs, base_model) if cfg.evaluation.base else None
+            general = {"base": score_general(cfg, inputs, base_model) if cfg.evaluation.base else None}
             model = apply_method(cfg, inputs, base_model, record)
             val_loss = train(cfg, inputs, model, record)
             tuned = score(cfg, inputs, model)
-            conclude(cfg, inputs, record, model, base=base, tuned=tuned, val_loss=val_loss)
+            general["tuned"] = score_general(cfg, inputs, model)
+            conclude(cfg, inputs, record, model, base=base, tuned=tuned, general=general, val_loss=val_loss)
     except Interrupted as interruption:
         log.info("%s\n  %s", interruption, go_on_command(inputs.place.folder))
         raise KeyboardInterrupt from interruption
