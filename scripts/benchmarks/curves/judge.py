@@ -1,0 +1,136 @@
+"""Lets the doctor read the recorded curves, and counts what it names rightly.
+
+What counts was fixed before the doctor had seen a curve: `ACCEPTED`, by the verdict alone (the first finding).
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftlab.evaluation.curve.curve import Curve, Settings
+from ftlab.evaluation.curve.diagnose import diagnose
+from ftlab.evaluation.curve.finding import ORDER, Diagnosis
+from ftlab.optimizer.schedule import build_schedule
+from scripts.benchmarks.curves.plan import RATES
+
+ACCEPTED: Mapping[str, tuple[str, ...]] = {
+    # Far too high: the loss rises and stays up, jumps about, spikes, or isn't a number any more. `flat` doesn't count:
+    # a run whose loss stands above where it began has diverged, and must be called so.
+    "rate-high": ("diverging", "oscillating", "spiking", "non-finite"),
+    "rate-low": ("flat",),
+    # Answers that don't follow from the questions: nothing general can be learned after the first steps, or, seen often
+    # enough, single rows are.
+    "shuffled": ("flat", "over-fitting", "memorising"),
+    # A step without a supervised token has no mean: 0/0.
+    "masked": ("non-finite",),
+    "tiny": ("over-fitting", "memorising"),
+    "poisoned": ("spiking",),
+    "frozen": ("flat",),
+}
+"""The verdicts that name a spoil rightly. A healthy run is named rightly when no finding is a warning or fatal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A recorded run and what the doctor says of it.
+
+    Attributes:
+        run: As recorded.
+        diagnosis: Of the whole curve.
+        early: Kinds of which the doctor warned while the run went on, each with its first step.
+    """
+
+    run: Mapping[str, Any]
+    diagnosis: Diagnosis
+    early: Mapping[str, int]
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether its seed was set aside."""
+        return bool(self.run["seed"] % 2 == 0)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is named rightly."""
+        if self.run["spoil"] == "healthy":
+            return not self.diagnosis.is_alarm
+        return self.diagnosis.verdict in ACCEPTED[self.run["spoil"]]
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """Returns the runs of a recording that have a curve."""
+    return [run for run in json.loads(file.read_text())["runs"] if "losses" in run]
+
+
+def judge(runs: Iterable[Mapping[str, Any]]) -> list[Judged]:
+    """Diagnoses every run, whole and at each tenth of it, as the callback does."""
+    return [_judged(run) for run in runs]
+
+
+def curve_of(run: Mapping[str, Any], steps: int | None = None) -> Curve:
+    """Returns a recorded curve.
+
+    Args:
+        run: As recorded.
+        steps: Only so many; None = all.
+    """
+    losses = _numbers(run["losses"][:steps])
+    schedule = {key: value for key, value in run["scheduler"].items() if key != "name"}
+    factor = build_schedule(run["scheduler"]["name"], total_steps=run["total_steps"], **schedule)
+    return Curve(
+        steps=range(1, len(losses) + 1),
+        losses=losses,
+        tokens=run["tokens"][:steps],
+        learning_rates=[run["lr"] * factor(step) for step in range(len(losses))],
+        grad_norms=_numbers(run["grad_norms"][:steps]),
+        epochs=[step * run["batch_rows"] / run["train_rows"] for step in range(1, len(losses) + 1)],
+        held_out=[(step, math.nan if loss is None else loss) for step, loss in run["held_out"] if step <= len(losses)],
+        skipped=sum(not math.isfinite(loss) for loss in losses),
+    )
+
+
+def settings_of(run: Mapping[str, Any]) -> Settings:
+    """Returns what a recorded run was set to."""
+    return Settings(
+        lr=run["lr"],
+        max_steps=run["total_steps"],
+        batch_rows=run["batch_rows"],
+        max_grad_norm=1.0,
+        warmup=run["scheduler"]["warmup"],
+        total_steps=run["total_steps"],
+        method=run["method"],
+        learning_rate=RATES[run["method"]],
+    )
+
+
+def _judged(run: Mapping[str, Any]) -> Judged:
+    settings, total = settings_of(run), len(run["losses"])
+    early: dict[str, int] = {}
+    for tenth in range(1, 10):
+        steps = tenth * total // 10
+        if steps:
+            for finding in diagnose(curve_of(run, steps), settings).findings:
+                if finding.severity != "note":
+                    early.setdefault(finding.kind, steps)
+    return Judged(run, diagnose(curve_of(run), settings), early)
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
+
+
+def table(judged: Sequence[Judged]) -> list[str]:
+    """Returns the confusion table in Markdown: a line a spoil, a column a verdict."""
+    kinds = [kind for kind in ORDER if any(case.diagnosis.verdict == kind for case in judged)]
+    lines = [f"| what was done | runs | {' | '.join(kinds)} | named rightly |", "|---" * (len(kinds) + 3) + "|"]
+    for spoil in ("healthy", *ACCEPTED):
+        cases = [case for case in judged if case.run["spoil"] == spoil]
+        verdicts = Counter(case.diagnosis.verdict for case in cases)
+        cells = [str(verdicts[kind] or "") for kind in kinds]
+        right = sum(case.is_right for case in cases)
+        lines.append(f"| {spoil} | {len(cases)} | {' | '.join(cells)} | {right} of {len(cases)} |")
+    return lines
