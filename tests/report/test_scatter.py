@@ -1,0 +1,40 @@
+"""A plane of points: every point at its place, groups told apart by colour and by shape, one name a colour."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from ftlab.report.scatter import SHAPES, Group, Point, scatter_plot
+
+
+def _plot(*groups: Group, colours: tuple[int, ...]) -> str:
+    return scatter_plot(groups, colours=colours, x_title="forgotten, nats", y_title="loss, nats")
+
+
+def test_points_stand_where_their_numbers_are_and_groups_differ_in_shape() -> None:
+    one, other = Group("one", [Point(0, 1), Point(1, 2), Point(2, 3)]), Group("other", [Point(1, 3)])
+    plot = _plot(one, other, colours=(1, 2))
+    marks = [part.attrib for part in ElementTree.fromstring(plot).iter("path")]
+    by_colour = {colour: [mark for mark in marks if mark["class"] == f"fill-{colour}"] for colour in (1, 2)}
+    places = [tuple(map(float, mark["transform"][10:].partition(")")[0].split())) for mark in by_colour[1][1:]]
+    (x0, y0), (x1, y1), (x2, y2) = places
+    assert x0 < x1 < x2
+    assert y0 > y1 > y2
+    assert x1 == pytest.approx((x0 + x2) / 2, abs=0.1)
+    assert {mark["d"] for mark in by_colour[1]} == {SHAPES[0]}
+    assert {mark["d"] for mark in by_colour[2]} == {SHAPES[1]}
+
+
+def test_a_colour_is_named_once_and_text_stays_text() -> None:
+    runs, means = Group("<b>LoRA", [Point(0, 1)], faint=True), Group("<b>LoRA", [Point(0, 1, "20 %")], joined=True)
+    plot = _plot(runs, means, colours=(1, 1))
+    texts = [part.text for part in ElementTree.fromstring(plot).iter("text")]
+    assert texts.count("<b>LoRA") == 1
+    assert "20 %" in texts
+    assert "forgotten, nats" in texts
+
+
+@pytest.mark.parametrize("points", [[], [Point(0, float("nan"))], [Point(float("inf"), 0)]])
+def test_what_can_not_be_placed_is_refused(points: list[Point]) -> None:
+    with pytest.raises(ValueError, match="at least one point, all finite"):
+        _plot(Group("one", points), colours=(1,))
