@@ -9,6 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 
+_CELL_CHARACTERS = 64
+"""Of a longer question or answer only the beginning is shown, so that the whole summary is seen at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A held-out question with its reference and what the two models answered."""
@@ -67,8 +71,8 @@ def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
     table = Table(box=None, pad_edge=False, expand=True, title_justify="left")
     table.add_column("Held-out rows", style="bold")
     table.add_column("base", justify="right")
-    table.add_column("tuned", justify="right", style="bold green")
-    table.add_column("", style="green")
+    table.add_column("tuned", justify="right", style="bold")
+    table.add_column("")
     for line in comparisons:
         table.add_row(line.name, line.base or "not measured", line.tuned, line.verdict)
     return table
@@ -81,8 +85,15 @@ def _sample_table(samples: Sequence[Sample]) -> Table:
     table.add_column("tuned", ratio=3, style="green", overflow="fold")
     table.add_column("expected", ratio=3, overflow="fold")
     for sample in samples:
-        table.add_row(*(Text(text) for text in (sample.question, sample.base, sample.tuned, sample.reference)))
+        texts = (sample.question, sample.base, sample.tuned, sample.reference)
+        table.add_row(*(Text(_short(text)) for text in texts))
     return table
+
+
+def _short(text: str) -> str:
+    """The text as one paragraph, its end left out where it is long: the page has all of it."""
+    words = " ".join(text.split())
+    return words if len(words) <= _CELL_CHARACTERS else f"{words[: _CELL_CHARACTERS - 1]}…"
 
 
 def _fact_table(facts: Mapping[str, str]) -> Table:

@@ -109,15 +109,16 @@ def _facts(
     if "peak_bytes" in found:
         planned = "" if off is None else f", {abs(off):.0%} {'below' if off > 0 else 'above'} the plan"
         facts["peak memory"] = f"{found['peak_bytes'] / 1e9:.2f} GB{planned}"
-    facts["device"] = device_name(inputs.device)
-    facts["time"] = f"{inputs.total_steps} steps, {time.time() - record.started_s:.0f} s in all"
-    facts[result.name] = shown(result)
-    facts["metrics"] = shown(record.metrics.path)
-    facts["run card"] = shown(record.card.file)
+    spent_s = time.time() - record.started_s
+    facts["time"] = f"{inputs.total_steps} steps, {spent_s:.0f} s in all, on {device_name(inputs.device)}"
+    if verdict := record.card.sections.get("evaluation", {}).get("curve"):
+        facts["curve"] = ", ".join(dict.fromkeys(finding["title"] for finding in verdict["findings"]))
     facts["report"] = shown(record.place.folder / PAGE)
-    if record.wandb is not None:
-        local = record.wandb.local_folder
-        facts["W&B"] = record.wandb.url or (shown(local) if local else "not logged")
+    facts["folder"] = (
+        f"{shown(record.place.folder)} ({result.name}, {record.metrics.path.name}, {record.card.file.name})"
+    )
+    if record.wandb is not None and (record.wandb.url or not record.wandb.sync_command):
+        facts["W&B"] = record.wandb.url or "not logged"
     return facts
 
 

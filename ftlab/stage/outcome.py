@@ -96,11 +96,11 @@ def forgetting_lines(general: Mapping[str, General | None]) -> list[Comparison]:
     lines = []
     if after and after.texts:
         texts = before.texts if before else None
-        name = f"perplexity of general texts ({after.texts.rows} texts)"
+        name = f"general texts, {after.texts.rows:,}: perplexity"
         lines.append(Comparison(name, _number(texts), _number(after.texts), _times(texts, after.texts)))
     if after and after.probe:
         asked = before.probe if before else None
-        name = f"simple questions answered right ({after.probe.asked})"
+        name = f"simple questions, {after.probe.asked:,}: right"
         lines.append(Comparison(name, f"{asked.right}" if asked else "", f"{after.probe.right}"))
     return lines
 
@@ -122,15 +122,14 @@ def shown_samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Sc
 def comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
     """Returns the lines of the summary: base against tuned."""
     lines: list[Comparison] = []
-    for name, figure_of in (("the answers", _held_out), ("the whole texts", _text)):
+    for name, figure_of in (("answers", _held_out), ("texts", _text)):
         before, after = base and figure_of(base), figure_of(tuned)
         if after is not None:
-            counted = f"{after.rows:,} rows, {after.tokens:,} tokens"
-            lines += _perplexity(f"perplexity of {name} ({counted})", before, after)
+            lines += _perplexity(f"perplexity of {name}, {after.rows:,} rows", before, after)
     if tuned.judged is not None:
-        what = "strict JSON where it is asked for" if tuned.wants == "json" else "answers that end by themselves"
+        what = "strict JSON" if tuned.wants == "json" else "ended by themselves"
         rate = "strict" if tuned.wants == "json" else "stopped"
-        lines.append(_share(f"{what} ({tuned.asked} answers)", base, tuned, rate))
+        lines.append(_share(f"{what}, {tuned.asked} answers", base, tuned, rate))
         for name, rate in (("  fits the schema", "schema"), ("  fields as in the reference", "fields")):
             lines.append(_share(name, base, tuned, rate))
         if tuned.wants == "text":
@@ -149,7 +148,7 @@ def _held_out(score: Score) -> Figure | None:
 def _perplexity(name: str, before: Figure | None, after: Figure) -> list[Comparison]:
     """The figure, and below it how far it would move with other rows."""
     line = Comparison(name, _number(before), _number(after), _times(before, after))
-    ends = Comparison("  95 % interval over rows", _interval(before) or "–", _interval(after))
+    ends = Comparison("  95 % interval", _interval(before) or "–", _interval(after))
     return [line, ends]
 
 

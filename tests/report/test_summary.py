@@ -1,0 +1,32 @@
+"""The summary in the terminal is seen at once, and shows text as text."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from ftlab.report.summary import Comparison, Sample, print_summary
+
+FACTS = dict.fromkeys(("trained", "speed", "peak memory", "time", "curve", "report", "folder"), "runs/x/y" * 5)
+COMMANDS = dict.fromkeys(("your own rows", "a larger model", "compare methods", "upload", "use it"), "ftlab " * 14)
+
+
+def _shown(samples: list[Sample], width: int = 100) -> str:
+    console = Console(width=width, file=io.StringIO())
+    lines = [Comparison(f"perplexity of answers {n}, 62 rows", "134.70", "1.30", "104 times lower") for n in range(8)]
+    print_summary(console, title="tiny", comparisons=lines, samples=samples, facts=FACTS, next_commands=COMMANDS)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(("width", "lines"), [(100, 50), (140, 45)])
+def test_it_fits_a_screen_however_long_the_answers_are(width: int, lines: int) -> None:
+    sample = Sample("How? " * 500, "So. " * 500, "No.\n" * 500, "So.")
+    assert _shown([sample] * 3, width).count("\n") <= lines
+
+
+def test_answers_are_shown_as_text_and_their_ends_are_left_out_visibly() -> None:
+    shown = _shown([Sample("[bold]Why?[/bold]", "[red]x", "[/nothing]", "word " * 40)])
+    assert "[bold]Why?[/bold]" in shown
+    assert "[/nothing]" in shown
+    assert "…" in shown
