@@ -93,7 +93,7 @@ def _pair(pair: PairResult, pairs: int) -> dict[str, Any]:
 
 def _bars(pair: PairResult) -> Markup:
     outcomes = {"better answer": pair.outcome}
-    outcomes |= {QUESTIONS[name]: marked.outcome for name, marked in pair.criteria.items() if marked.outcome.items}
+    outcomes |= {name: marked.outcome for name, marked in pair.criteria.items() if marked.outcome.items}
     outcomes |= {f"{rater} alone": outcome for rater, outcome in pair.raters.items()}
     bars = [Bar(name, (one.wins, one.ties, one.losses), str(one.items)) for name, one in outcomes.items()]
     return bar_plot(bars, (f"{pair.arm} better", "tie", f"{pair.other} better"), colours=(1, 0, 2), x_title="items")
@@ -101,7 +101,7 @@ def _bars(pair: PairResult) -> Markup:
 
 def _shares(pair: PairResult) -> Markup | None:
     outcomes = {"better answer": pair.outcome}
-    outcomes |= {QUESTIONS[name]: marked.outcome for name, marked in pair.criteria.items()}
+    outcomes |= {name: marked.outcome for name, marked in pair.criteria.items()}
     estimates = [
         Estimate(name, [Value(one.rate, *one.interval)]) for name, one in outcomes.items() if one.rate is not None
     ]

@@ -56,11 +56,8 @@ def print_test(console: Console, trial: Trial, pages: Mapping[str, Path], comman
         f"{trial.folder / KEY}, which says whose each answer is: keep it from raters (test {trial.key.test})"
     )
     parts: list[RenderableType] = [_lines(facts)]
-    parts += [Text("\nTo send to raters; put the files that they send back into", style="bold", end=" ")]
-    parts += [
-        Text(f"{trial.folder / RATINGS}/", style="bold"),
-        _lines({name: str(path) for name, path in pages.items()}),
-    ]
+    parts += [Text("\nTo send to raters", style="bold"), _lines({name: str(path) for name, path in pages.items()})]
+    parts.append(Text(f"Put the files that they send back into {trial.folder / RATINGS}/."))
     parts += [Text("\nWhat to type next", style="bold"), _lines(commands)]
     console.print(Panel(Group(*parts), title=Text("Blind side-by-side test", style="bold"), border_style="cyan"))
 

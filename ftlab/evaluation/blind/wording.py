@@ -104,7 +104,9 @@ def _sides(result: Result) -> Iterator[str]:
 
 
 def _sensitivity(result: Result) -> Iterator[str]:
-    for items in sorted({pair.outcome.decided for pair in result.pairs}):
+    """For what was decided, and for all items of a test of two arms, as if there had been no tie."""
+    decided = {pair.outcome.decided for pair in result.pairs}
+    for items in sorted(decided | ({result.asked} if len(result.pairs) == 1 else set())):
         yield sensitivity(items)
 
 
