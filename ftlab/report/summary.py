@@ -8,7 +8,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-
 _CELL_CHARACTERS = 64
 """Of a longer question or answer only the beginning is shown, so that the whole summary is seen at once."""
 
