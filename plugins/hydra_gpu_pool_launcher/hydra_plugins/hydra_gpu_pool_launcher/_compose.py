@@ -31,10 +31,11 @@ def compose(hydra_context: HydraContext, config: DictConfig, job: Job, again: Se
     plain = _load(hydra_context, config, job, ())
     folder = folder_of(plain)
     cfg = _load(hydra_context, config, job, again) if again else plain
+    subdir = os.path.relpath(folder, _select(cfg, "hydra.sweep.dir"))
     with read_write(cfg.hydra), open_dict(cfg.hydra):
         cfg.hydra.run.dir = str(folder)
         if again:
-            cfg.hydra.sweep.subdir = os.path.relpath(folder, _select(cfg, "hydra.sweep.dir"))
+            cfg.hydra.sweep.subdir = subdir
     return cfg
 
 

@@ -1,6 +1,7 @@
 """A launch: numbers the jobs, leaves out those that are done, gives the others to the pool, and says how it ended."""
 
 import logging
+import os
 import shlex
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from omegaconf import DictConfig
 
 from hydra_plugins.hydra_gpu_pool_launcher import _compose, _send
 from hydra_plugins.hydra_gpu_pool_launcher._display import open_display
+from hydra_plugins.hydra_gpu_pool_launcher._failure import OptionError, SweepStopped
 from hydra_plugins.hydra_gpu_pool_launcher._job import Job, Status, from_plain
 from hydra_plugins.hydra_gpu_pool_launcher._pool import Pool
 from hydra_plugins.hydra_gpu_pool_launcher._record import FILE, Record, alone
@@ -21,8 +23,8 @@ from hydra_plugins.hydra_gpu_pool_launcher._result import complete
 from hydra_plugins.hydra_gpu_pool_launcher._signals import Signals
 from hydra_plugins.hydra_gpu_pool_launcher._slots import find_slots
 from hydra_plugins.hydra_gpu_pool_launcher._words import duration, labels
+from hydra_plugins.hydra_gpu_pool_launcher._worker import IMPORTING
 from hydra_plugins.hydra_gpu_pool_launcher.config import GpuPoolLauncherConf
-from hydra_plugins.hydra_gpu_pool_launcher.failure import OptionError, SweepStopped
 
 if TYPE_CHECKING:
     from hydra_plugins.hydra_gpu_pool_launcher.gpu_pool_launcher import GpuPoolLauncher
@@ -42,6 +44,8 @@ def launch(
     # Hydra 1.4 hands on what a configuration may call.
     allowed = {"execution_whitelist": context.execution_whitelist} if hasattr(context, "execution_whitelist") else {}
     configure_log(config.hydra.hydra_logging, config.hydra.verbose, **allowed)
+    if os.environ.get(IMPORTING):
+        raise OptionError("A job's process must not start a sweep.")  # it says more once Hydra has ended it
     _check(options)
     slots, notes = find_slots(
         options.devices,
@@ -150,10 +154,20 @@ def _conclude(jobs: Sequence[Job], path: Path, ended_by: str) -> None:
     names = labels(jobs)
     for job in jobs:
         if job.status in (Status.FAILED, Status.INTERRUPTED):
-            log.info(f"  #{job.num} {names[job.num]}: {job.error} ({duration(job.seconds)}; {job.log})")
+            where = f"; {job.log}" if job.log else ""
+            log.info(f"  #{job.num} {names[job.num]}: {job.error} ({duration(job.seconds)}{where})")
     if any(job.status != Status.DONE for job in jobs):
         arguments = [
             text for text in sys.argv[1:] if not text.startswith(("hydra.sweep.dir=", "hydra.launcher.skip_done="))
         ]
         more = [f"hydra.sweep.dir={path.parent}", "hydra.launcher.skip_done=true"]
-        log.info(f"Run only what is missing: {shlex.join([Path(sys.argv[0]).name, *arguments, *more])}")
+        log.info(f"Run only what is missing: {shlex.join([*_program(), *arguments, *more])}")
+
+
+def _program() -> list[str]:
+    """How the user started the application: `python app.py`, `python -m package`, or a command of its own."""
+    main = _send.main_module()
+    if module := main.get("module"):
+        return ["python", "-m", module.removesuffix(".__main__")]
+    name = Path(sys.argv[0]).name
+    return ["python", sys.argv[0]] if name.endswith(".py") else [name]

@@ -16,12 +16,12 @@ from omegaconf import DictConfig
 
 from hydra_plugins.hydra_gpu_pool_launcher import _compose, _process, _result, _send
 from hydra_plugins.hydra_gpu_pool_launcher._display import Display
+from hydra_plugins.hydra_gpu_pool_launcher._failure import JobFailed
 from hydra_plugins.hydra_gpu_pool_launcher._job import Job, Status
 from hydra_plugins.hydra_gpu_pool_launcher._record import Record
 from hydra_plugins.hydra_gpu_pool_launcher._signals import Signals
 from hydra_plugins.hydra_gpu_pool_launcher._slots import VISIBLE, Slot
 from hydra_plugins.hydra_gpu_pool_launcher._words import duration, labels
-from hydra_plugins.hydra_gpu_pool_launcher.failure import JobFailed
 from hydra_plugins.hydra_gpu_pool_launcher.progress import VARIABLE
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ class Pool:
             running = self._spawn(job, slot)
         except Exception as error:  # its overrides don't compose, its folder can't be made: this job's affair alone
             self._free.append(slot)
-            job.ended_s, job.status, job.error = time.time(), Status.FAILED, f"{type(error).__name__}: {error}"
+            job.ended_s, job.status = time.time(), Status.FAILED
+            job.error = " ".join(f"{type(error).__name__}: {error}".split())
             self._fail(job, error)
             self._display.say(f"#{job.num} {self._names[job.num]} can't start: {job.error}")
             self._write("running")
@@ -173,6 +174,7 @@ class Pool:
             files["result"],
             head={
                 "path": sys.path,
+                "launcher_argv": sys.argv,
                 "argv": _compose.single_run_argv(sys.argv, cfg, folder),
                 "launcher_pid": os.getpid(),
                 "main": _send.main_module(),
@@ -198,7 +200,7 @@ class Pool:
         if job.status == Status.DONE:
             self._display.say(f"{name}: done in {duration(job.seconds)}{_ending(job)}")
         elif job.status == Status.FAILED and job.attempts <= self._options.retries:
-            self._display.say(f"{name}: {job.error} It is started again.\n{self._evidence(running)}")
+            self._display.say(f"{name}: {job.error} (it is started again)\n{self._evidence(running)}")
             job.status, job.begins_again = Status.WAITING, True
             self._waiting.insert(0, job)
         else:
@@ -217,7 +219,7 @@ class Pool:
         self._judge()
 
     def _judge(self) -> None:
-        """Ends the sweep if a policy says so and there is something left to end; batches of a sweeper count together."""
+        """Ends the sweep if a policy says so and something is left to end; the batches of a sweeper count together."""
         failed, limit = len(self._launcher.failures), self._options.max_failures
         if self._options.fail_fast and failed and (self._waiting or self._running):
             self.ended_by = "fail_fast: a job failed, and the sweep was ended."

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hydra_plugins.hydra_gpu_pool_launcher._failure import OptionError
 from hydra_plugins.hydra_gpu_pool_launcher._job import Job, Status, identity
-from hydra_plugins.hydra_gpu_pool_launcher.failure import OptionError
 
 FILE = "sweep.json"
 LOCK = ".gpu_pool.lock"
@@ -97,7 +97,8 @@ class Record:
         """
         same = [entry for entry in self._entries.values() if identity(entry["overrides"]) == identity(overrides)]
         done = [entry for entry in same if entry["config_sha256"] == config_sha256 and self.is_done(entry)]
-        return (done or same or [None])[-1]
+        found = done or same
+        return found[-1] if found else None
 
     def is_done(self, entry: dict[str, Any]) -> bool:
         """Returns whether an entry tells of a job that is done, and whose folder is there."""

@@ -10,8 +10,8 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
+from hydra_plugins.hydra_gpu_pool_launcher._failure import InAnotherProcess, JobFailed
 from hydra_plugins.hydra_gpu_pool_launcher._job import Job, Status, to_plain
-from hydra_plugins.hydra_gpu_pool_launcher.failure import InAnotherProcess, JobFailed
 
 _NUMBERS = ("step", "steps", "loss", "memory_bytes", "left_s")
 
@@ -49,10 +49,10 @@ def read(path: Path, job: Job, cfg: DictConfig) -> JobReturn:
         job.returned, job.returned_type = to_plain(result._return_value)
         return result
     job.status, job.error = Status.FAILED, outcome["error"]
-    error = result._return_value
+    raised = result._return_value
     if job.traceback and getattr(result, "_remote_traceback", None) is None:  # Hydra 1.4 carries it over itself
         with contextlib.suppress(AttributeError):
-            error.__cause__ = InAnotherProcess(job.traceback)
+            raised.__cause__ = InAnotherProcess(job.traceback)
     return result
 
 

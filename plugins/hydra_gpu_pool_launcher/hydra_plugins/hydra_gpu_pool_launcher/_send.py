@@ -18,7 +18,7 @@ from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, TaskFunction
 from omegaconf.basecontainer import BaseContainer
 
-from hydra_plugins.hydra_gpu_pool_launcher.failure import OptionError
+from hydra_plugins.hydra_gpu_pool_launcher._failure import OptionError
 
 _HYDRAS_OWN = ("oc.", "hydra")
 _NOT_SENT = {"now", "python_version"}

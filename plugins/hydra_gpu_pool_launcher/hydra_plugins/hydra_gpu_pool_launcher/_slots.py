@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hydra_plugins.hydra_gpu_pool_launcher.failure import OptionError
+from hydra_plugins.hydra_gpu_pool_launcher._failure import OptionError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 

@@ -17,6 +17,9 @@ from types import ModuleType
 from typing import Any
 
 INTERRUPTED = 130
+IMPORTING = "GPU_POOL_IMPORTING"
+"""Environment variable that is set while the application is imported: it must not start a sweep of its own then."""
+
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _AROUND = {"hydra", "omegaconf", __name__}
@@ -29,9 +32,18 @@ def main() -> int:
     with specification.open("rb") as file:
         head = pickle.load(file)
         sys.path[:] = head["path"]
-        sys.argv[:] = head["argv"]
         _end_with(head["launcher_pid"])
-        import_main(head["main"], needs_main=head["needs_main"])
+        os.environ[IMPORTING], sys.argv[:] = "1", head["launcher_argv"]
+        try:
+            import_main(head["main"], needs_main=head["needs_main"])
+        except SystemExit:
+            sys.stderr.write(
+                "The application starts, or ends, as soon as it is imported, and each job's process imports it. "
+                'Put the call of the main function below `if __name__ == "__main__":`.\n'
+            )
+            raise
+        del os.environ[IMPORTING]
+        sys.argv[:] = head["argv"]
         body = pickle.load(file)
     outcome = _run(body["application"], body["config"])
     new = result.with_suffix(".new")
@@ -90,7 +102,7 @@ def _run(packed: bytes, config: Any) -> dict[str, Any]:
     except KeyboardInterrupt:
         return outcome | {"error": "interrupted", "interrupted": True}
     except SystemExit as end:  # the task has called sys.exit()
-        from hydra_plugins.hydra_gpu_pool_launcher.failure import JobFailed
+        from hydra_plugins.hydra_gpu_pool_launcher._failure import JobFailed
 
         job = JobReturn(status=JobStatus.FAILED if end.code else JobStatus.COMPLETED)
         job.return_value = JobFailed(f"The job called sys.exit({end.code!r}).") if end.code else None
@@ -99,12 +111,17 @@ def _run(packed: bytes, config: Any) -> dict[str, Any]:
         job.return_value = error
     value = job._return_value
     if job.status == JobStatus.FAILED:
-        outcome["error"] = f"{type(value).__name__}: {value}"
+        outcome["error"] = _in_one_line(value)
         if not getattr(value, "already_shown", False):
             outcome["traceback"] = _own_traceback(value)
             sys.stderr.write(outcome["traceback"])
     outcome["result"] = _pack(job)
     return outcome
+
+
+def _in_one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if type(error).__name__ == "JobFailed" else f"{type(error).__name__}: {text}"
 
 
 def _own_traceback(error: BaseException) -> str:
@@ -118,8 +135,9 @@ def _own_traceback(error: BaseException) -> str:
 def _pack(job: Any) -> bytes:
     """Pickles the result; a value that can't travel is left behind, and that is said."""
     from hydra.core.utils import JobStatus
+
+    from hydra_plugins.hydra_gpu_pool_launcher._failure import JobFailed
     from hydra_plugins.hydra_gpu_pool_launcher._send import dumps
-    from hydra_plugins.hydra_gpu_pool_launcher.failure import JobFailed
 
     try:
         packed = dumps(job)
@@ -127,7 +145,7 @@ def _pack(job: Any) -> bytes:
     except Exception as error:
         value = job._return_value
         if job.status == JobStatus.FAILED:
-            job.return_value = JobFailed(f"{type(value).__name__}: {value}")
+            job.return_value = JobFailed(_in_one_line(value))
         else:
             job.return_value = None
             what = f"{type(value).__module__}.{type(value).__qualname__}"

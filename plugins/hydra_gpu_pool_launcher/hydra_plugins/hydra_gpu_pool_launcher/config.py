@@ -27,7 +27,7 @@ class GpuPoolLauncherConf:
     # How often a job that failed or was killed is started again.
     retries: int = 0
 
-    # Overrides that a job gets in addition when it starts again in the folder of an earlier attempt: [resume=auto].
+    # Overrides that a job gets in addition when it starts again in the folder of an earlier attempt: ['resume=auto'].
     again: list[str] = field(default_factory=list)
 
     # true = jobs that are done, as sweep.json in hydra.sweep.dir tells, aren't run again. A job is known by its

@@ -1,4 +1,4 @@
-"""The launcher as Hydra sees it: thin, as Hydra imports it in every application. `launch` imports what does the work."""
+"""The launcher as Hydra sees it: thin, as every application imports it. `launch` imports what does the work."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,8 @@
-"""What a job's failure is raised as, once a sweeper reads what the job returned."""
+"""What a job's failure is raised as, once a sweeper reads what the job returned.
+
+Hydra executes each plugin module without a leading underscore anew whenever it looks for plugins; classes that others
+compare with must not be made anew, and so they are here.
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +14,13 @@ class OptionError(CompactHydraException):
 
 
 class JobFailed(RuntimeError):
-    """A job that ended without an exception of its own that could be sent: killed, interrupted, `sys.exit(3)`."""
+    """A job that ended without an exception of its own that could be sent: killed, interrupted, `sys.exit(3)`.
+
+    Attributes:
+        already_shown: An application that has told an error itself sets this on it: no traceback is printed then.
+    """
+
+    already_shown = True
 
 
 class SweepStopped(CompactHydraException):

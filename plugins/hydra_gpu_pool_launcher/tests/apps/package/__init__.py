@@ -1,0 +1,1 @@
+"""An application that is started by `python -m package`."""

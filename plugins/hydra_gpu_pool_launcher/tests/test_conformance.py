@@ -1,0 +1,43 @@
+"""Hydra's own test suites for launchers."""
+
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
+
+from hydra_plugins.hydra_gpu_pool_launcher.gpu_pool_launcher import GpuPoolLauncher
+
+
+def test_launcher_is_discovered() -> None:
+    assert GpuPoolLauncher.__name__ in [plugin.__name__ for plugin in Plugins.instance().discover(Launcher)]
+
+
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("gpu_pool", ["hydra.launcher.cpu_slots=2"])])
+class TestLauncher(LauncherTestSuite):
+    """As Hydra ships it."""
+
+
+@pytest.mark.parametrize(
+    ("launcher_name", "overrides"), [("gpu_pool", ["hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2"])]
+)
+class TestBatches(BatchedSweeperTestSuite):
+    """As Hydra ships it, with the basic sweeper's batches."""
+
+
+@pytest.mark.parametrize(
+    ("task_launcher_cfg", "extra_flags"),
+    [
+        (
+            {
+                "defaults": [
+                    {"override hydra/launcher": "gpu_pool"},
+                    {"override hydra/hydra_logging": "hydra_debug"},
+                    {"override hydra/job_logging": "disabled"},
+                ]
+            },
+            ["-m"],
+        )
+    ],
+)
+class TestIntegration(IntegrationTestSuite):
+    """As Hydra ships it."""
