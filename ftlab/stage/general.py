@@ -97,7 +97,7 @@ def read_general(
         what = f"must hold texts of which something can be scored, but no answer begins in {max_row_tokens} tokens."
         raise InputError([Problem("evaluation.general.path", what, "Raise training.max_row_tokens.")])
     expected = [row.messages[-1].content for row in probe_rows]
-    longest = max((len(ids) for ids in tokenizer(expected, add_special_tokens=False)["input_ids"]), default=0)
+    longest = max((len(tokenizer.encode(text, add_special_tokens=False)) for text in expected), default=0)
     found = [one for one in (texts, questions) if one]
     return GeneralRows(
         texts=encoded,
@@ -131,15 +131,15 @@ def general_notes(general: GeneralRows, train: Sequence[Row]) -> list[str]:
     Returns:
         One sentence each.
     """
-    splits = {"test": general.rows, "train": train}
-    found = [finding for finding in find_duplicates(splits, near=False) if finding.code in _LEAKS]
-    hit = {row_id for finding in found for row_id in finding.others}
-    if not hit:
+    findings = find_duplicates({"test": train, "train": general.rows}, near=False)  # read in this order
+    leaks = [finding.where for finding in findings if finding.code in _LEAKS]
+    if not leaks:
         return general.notes
+    hit = len(set(leaks))
     return [
         *general.notes,
-        f"{len(hit)} of {len(general.rows)} general rows are trained on, too, so forgetting looks smaller than it is: "
-        f"{found[0].where} {found[0].what} Remove them from one of both.",
+        f"{hit} of {len(general.rows)} general rows are trained on, too, or ask what is trained on, so forgetting "
+        f"looks smaller than it is; the first is {leaks[0]}. Remove them from one of both.",
     ]
 
 
