@@ -12,7 +12,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ftlab.evaluation.forgetting import General
 from ftlab.kernels.accelerate import restore
 from ftlab.method.method import trainable_parameters
 from ftlab.method.peft import PeftMethod
@@ -20,7 +19,7 @@ from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import shown
 from ftlab.report.summary import print_summary
 from ftlab.stage.measured import measured, memory
-from ftlab.stage.outcome import comparisons, forgetting_lines, forgetting_section, metrics_of, sections, shown_samples
+from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
@@ -38,7 +37,6 @@ def conclude(
     *,
     base: Score | None,
     tuned: Score,
-    general: Mapping[str, General | None],
     val_loss: float | None,
 ) -> None:
     """Saves the result and its evidence.
@@ -50,7 +48,6 @@ def conclude(
         model: As trained, with the best weights.
         base: The base's score, if it was measured.
         tuned: The tuned model's score.
-        general: What general texts and the probe say of `base` and `tuned`; None where that wasn't measured.
         val_loss: The lowest held-out loss during training.
     """
     folder = record.place.folder
@@ -73,11 +70,11 @@ def conclude(
         files={"result": str(result), "metrics": str(record.metrics.path)},
         wandb=_wandb(record),
     )
-    record.add_evaluation({**sections(inputs, base, tuned, samples), "forgetting": forgetting_section(inputs, general)})
+    record.add_evaluation(sections(inputs, base, tuned, samples))
     print_summary(
         Console(),
         title=f"{cfg.model.name} · {cfg.method.name} · {cfg.data.name}",
-        comparisons=[*comparisons(base, tuned), *forgetting_lines(general)],
+        comparisons=comparisons(base, tuned),
         samples=samples,
         facts=_facts(inputs, record, model, result, found, off),
         next_commands=_next_commands(cfg, record, result),

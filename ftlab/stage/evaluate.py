@@ -16,7 +16,8 @@ from ftlab.report.summary import print_summary
 from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.record import Record, device_name
 from ftlab.stage.run import OpenedRun
-from ftlab.stage.score import Score, held_out_rows, rows_to_judge, score
+from ftlab.stage.score import Score, held_out_rows, rows_to_judge
+from ftlab.stage.whole import score_whole
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def evaluate(opened: OpenedRun, record: Record) -> dict[str, Score]:
     for note in _left_out(opened):
         log.info(note)
     record.card.write(trained={"folder": str(opened.trained.result), "kind": opened.trained.kind})
-    return {name: score(cfg, opened.inputs, model) for name, model in opened.arms(base=cfg.evaluation.base)}
+    return {name: score_whole(cfg, opened.inputs, model) for name, model in opened.arms(base=cfg.evaluation.base)}
 
 
 def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Score]) -> None:

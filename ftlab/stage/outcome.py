@@ -3,7 +3,7 @@
 In: the scores. Out: plain data, the same after training and in `task=evaluate`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +11,7 @@ from omegaconf import DictConfig
 
 from ftlab import metric
 from ftlab.data.row import Row
-from ftlab.evaluation import answers, forgetting, perplexity
-from ftlab.evaluation.forgetting import General
+from ftlab.evaluation import answers, forgetting, harness, perplexity
 from ftlab.evaluation.perplexity import Figure, figure
 from ftlab.report.summary import Comparison, Sample
 from ftlab.stage.prepare import Inputs
@@ -30,6 +29,7 @@ def metrics_of(score: Score | None, *, of_base: bool) -> dict[str, float]:
         return {}
     held, text, judged = score.held_out, _text(score), score.judged
     is_json = score.wants == "json"
+    general, probe = _general(score), score.general and score.general.probe
     found = {
         metric.TEST_LOSS: held and held.loss,
         metric.TEST_PERPLEXITY: held and held.perplexity,
@@ -41,6 +41,9 @@ def metrics_of(score: Score | None, *, of_base: bool) -> dict[str, float]:
         metric.TEST_STOP_RATE: judged and judged.stopped,
         metric.TEST_EXACT_RATE: judged and judged.exact,
         metric.TEST_ROUGE_L: judged and judged.rouge_l,
+        metric.GENERAL_LOSS: general and general.loss,
+        metric.GENERAL_PERPLEXITY: general and general.perplexity,
+        metric.GENERAL_PROBE_RATE: probe and probe.right / probe.asked,
     }
     return {metric.of_base(key) if of_base else key: value for key, value in found.items() if value is not None}
 
@@ -57,6 +60,8 @@ def sections(inputs: Inputs, base: Score | None, tuned: Score | None, samples: S
     return {
         "perplexity": perplexity_section(inputs, base, tuned),
         "format": format_section(base, tuned),
+        "forgetting": forgetting_section(inputs, base, tuned),
+        "lm_eval": harness_section(base, tuned),
         "samples": [asdict(sample) for sample in samples] or None,
     }
 
@@ -75,34 +80,15 @@ def format_section(base: Score | None, tuned: Score | None) -> dict[str, Any] | 
     return answers.section(known.wants, known.asked, base and base.judged, tuned and tuned.judged)
 
 
-def forgetting_section(inputs: Inputs, general: Mapping[str, General | None]) -> dict[str, Any] | None:
-    """Returns what was known before, before and after (`ftlab.evaluation.forgetting.section`).
-
-    Args:
-        inputs: Says where general texts and the probe come from.
-        general: What they say of `base` and `tuned`; None, or left out, where that wasn't measured.
-    """
+def forgetting_section(inputs: Inputs, base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
+    """Returns what general texts and the probe say before and after (`ftlab.evaluation.forgetting.section`)."""
     sources = inputs.general.sources if inputs.general else ()
-    return forgetting.section(general.get("base"), general.get("tuned"), sources)
+    return forgetting.section(base and base.general, tuned and tuned.general, sources)
 
 
-def forgetting_lines(general: Mapping[str, General | None]) -> list[Comparison]:
-    """Returns the lines of the summary about forgetting: base against tuned.
-
-    Args:
-        general: As for `forgetting_section`.
-    """
-    before, after = general.get("base"), general.get("tuned")
-    lines = []
-    if after and after.texts:
-        texts = before.texts if before else None
-        name = f"general texts, {after.texts.rows:,}: perplexity"
-        lines.append(Comparison(name, _number(texts), _number(after.texts), _times(texts, after.texts)))
-    if after and after.probe:
-        asked = before.probe if before else None
-        name = f"simple questions, {after.probe.asked:,}: right"
-        lines.append(Comparison(name, f"{asked.right}" if asked else "", f"{after.probe.right}"))
-    return lines
+def harness_section(base: Score | None, tuned: Score | None) -> list[dict[str, Any]] | None:
+    """Returns what lm-eval's tasks say before and after (`ftlab.evaluation.harness.section`)."""
+    return harness.section(base.tasks if base else None, tuned.tasks if tuned else []) or None
 
 
 def shown_samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Score) -> list[Sample]:
@@ -134,7 +120,34 @@ def comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
             lines.append(_share(name, base, tuned, rate))
         if tuned.wants == "text":
             lines.append(_share("  ROUGE-L against the references", base, tuned, "rouge_l"))
+    lines += [*_forgetting(base, tuned), *_tasks(base, tuned)]
     return [line for line in lines if line.tuned]
+
+
+def _forgetting(base: Score | None, tuned: Score) -> Iterator[Comparison]:
+    if (texts := _general(tuned)) is not None:
+        yield from _perplexity(f"perplexity of {texts.rows:,} general texts", base and _general(base), texts)
+    before, after = base and base.general and base.general.probe, tuned.general and tuned.general.probe
+    if after is not None:
+        name = f"general questions, {after.asked:,}: right"
+        yield Comparison(name, _percent(before and before.right / before.asked), _percent(after.right / after.asked))
+
+
+def _tasks(base: Score | None, tuned: Score) -> Iterator[Comparison]:
+    for line in harness_section(base, tuned) or ():
+        asked = "" if line["rows"] is None else f", {line['rows']:,} questions"
+        yield Comparison(f"{line['task']}{asked}: {line['metric']}", *(_task(line[arm]) for arm in ("base", "tuned")))
+
+
+def _task(number: Mapping[str, float | None] | None) -> str:
+    if number is None:
+        return ""
+    error = "" if number["stderr"] is None else f" ± {number['stderr']:.3f}"
+    return f"{number['value']:.3f}{error}"
+
+
+def _general(score: Score) -> Figure | None:
+    return score.general.texts if score.general else None
 
 
 def _text(score: Score) -> Figure | None:

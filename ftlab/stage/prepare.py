@@ -27,6 +27,7 @@ from ftlab.data.epoch import EpochPart, most_tokens, step_order
 from ftlab.data.faults import Faults
 from ftlab.data.row import Layout
 from ftlab.data.source import Splits, read_splits
+from ftlab.evaluation.harness import check_tasks
 from ftlab.kernels.attention import packing_obstacle
 from ftlab.memory.job import Device
 from ftlab.memory.plan import Plan
@@ -149,6 +150,8 @@ def prepare(cfg: DictConfig, *, trains: bool = True) -> Inputs:
     findings.problems += check_devices(cfg.trainer.accelerator, cfg.trainer.devices, torch.cuda.device_count())
     device = choose_device(cfg.trainer.accelerator)
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    if "tasks" in cfg.evaluation:
+        findings.problems += check_tasks(list(cfg.evaluation.tasks), cfg.evaluation.task_folder)
     findings.problems += check_arithmetic(cfg.kernels.arithmetic, capability)
     source = model_source(cfg)
     max_row_tokens = cfg.training.max_row_tokens or cfg.model.context_tokens

@@ -13,8 +13,10 @@ from ftlab.check.structure import read_schema
 from ftlab.data.pack import collate, lengths, plan_micro_batches
 from ftlab.data.row import EncodedRow, MicroBatch, Row
 from ftlab.evaluation.answers import Asked, Judged, Wants, judge
+from ftlab.evaluation.forgetting import General
 from ftlab.evaluation.format import expects_json, schema_validator
 from ftlab.evaluation.generate import Answer, generate
+from ftlab.evaluation.harness import TaskScore
 from ftlab.evaluation.perplexity import Figure, RowSums, figure, measure
 from ftlab.kernels.attention import packed_attention, plain_attention
 from ftlab.stage.prepare import Inputs
@@ -32,6 +34,8 @@ class Score:
         wants: What the answers that are judged must be; None where none is.
         judged: What those answers are worth.
         answers: What the model wrote, by row id.
+        general: What general texts and the probe say; None where they aren't asked for.
+        tasks: What lm-eval's tasks say; empty where none are asked for.
     """
 
     sums: RowSums | None = None
@@ -40,6 +44,8 @@ class Score:
     judged: Judged | None = None
     asked: int = 0
     answers: dict[int, Answer] = field(default_factory=dict)
+    general: General | None = None
+    tasks: list[TaskScore] = field(default_factory=list)
 
 
 def held_out_rows(inputs: Inputs) -> tuple[Sequence[Row], Sequence[EncodedRow]]:
@@ -184,18 +190,25 @@ def answer(
             stop_token_ids=inputs.stop_ids,
         )
 
+    with unpacked(inputs, model):
+        size = cfg.evaluation.generate_batch_rows
+        return halve_until_it_fits(
+            write,
+            size,
+            least=1,
+            device=inputs.device,
+            what="answers",
+            fix="Set evaluation=none, or lower evaluation.max_new_tokens.",
+        )
+
+
+@contextlib.contextmanager
+def unpacked(inputs: Inputs, model: nn.Module) -> Iterator[None]:
+    """Lets the model read one row a line, in evaluation mode and in the arithmetic of training; then as it was."""
     plain_attention(model)
     try:
-        with _precision(inputs):
-            size = cfg.evaluation.generate_batch_rows
-            return halve_until_it_fits(
-                write,
-                size,
-                least=1,
-                device=inputs.device,
-                what="answers",
-                fix="Set evaluation=none, or lower evaluation.max_new_tokens.",
-            )
+        with _evaluating(model), _precision(inputs):
+            yield
     finally:
         if inputs.layout == "packed":
             packed_attention(model)

@@ -27,11 +27,10 @@ def run(cfg: DictConfig) -> float | None:
     from ftlab.callbacks.interrupt import Interrupted
     from ftlab.stage.conclude import conclude
     from ftlab.stage.fit import train
-    from ftlab.stage.forgetting import score_general
     from ftlab.stage.load import apply_method, load_base
     from ftlab.stage.prepare import prepare
     from ftlab.stage.record import Record, go_on_command
-    from ftlab.stage.score import score
+    from ftlab.stage.whole import score_whole
 
     inputs = prepare(cfg)
     if inputs.place.is_done:
@@ -40,13 +39,11 @@ def run(cfg: DictConfig) -> float | None:
     try:
         with Record(cfg, inputs) as record:
             base_model = load_base(cfg, inputs.device)
-            base = score(cfg, inputs, base_model) if cfg.evaluation.base else None
-            general = {"base": score_general(cfg, inputs, base_model) if cfg.evaluation.base else None}
+            base = score_whole(cfg, inputs, base_model) if cfg.evaluation.base else None
             model = apply_method(cfg, inputs, base_model, record)
             val_loss = train(cfg, inputs, model, record)
-            tuned = score(cfg, inputs, model)
-            general["tuned"] = score_general(cfg, inputs, model)
-            conclude(cfg, inputs, record, model, base=base, tuned=tuned, general=general, val_loss=val_loss)
+            tuned = score_whole(cfg, inputs, model)
+            conclude(cfg, inputs, record, model, base=base, tuned=tuned, val_loss=val_loss)
     except Interrupted as interruption:
         log.info("%s\n  %s", interruption, go_on_command(inputs.place.folder))
         raise KeyboardInterrupt from interruption
