@@ -35,7 +35,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         rows: At least one. Text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
