@@ -7,9 +7,9 @@ HOSTILE = "\n\n".join(
         '<script>window.hit = 1</script><img src=x onerror="window.hit = 2"><iframe src="data:text/html,x"></iframe>',
         "[click](javascript:window.hit=3) [data](data:text/html,<script>window.hit=4</script>) <https://evil.invalid/a>",
         "![picture](https://evil.invalid/track.png 'title') [ref]: https://evil.invalid/b",
-        '</textarea></script></style><style>*{display:none}</style><svg onload="window.hit=5"><a href="#" id="next">x</a>',
+        '</textarea></script></style><style>*{display:none}</style><svg onload="window.hit=5"><a id="next">x</a>',
         "```html\"onmouseover=\"window.hit=6\n</code></pre><script>window.hit=7</script>\n```",
-        r"$\text{<script>window.hit=8</script>}$ and $\href{javascript:window.hit=9}{x}$ and $\frac{$ and \(\begin{x}\)",
+        r"$\text{<script>window.hit=8</script>}$, $\href{javascript:window.hit=9}{x}$, $\frac{$, \(\begin{x}\)",
         r"\[ \newcommand{\a}{\b\b}\a \] and $\style{position:fixed;inset:0}{x}$ and $\rule{900em}{900em}$",
         "right-to-left \u202egnp.exe\u202c, zero\u200bwidth, nul \x00, bell \x07, half \ud800",
         "W" * 5_000,
@@ -23,17 +23,17 @@ def realistic_sheet(rater: str = "anna") -> Sheet:
     """A handful of questions as an expert meets them: prose, formulas, code, JSON, Chinese."""
     lease = Item(
         "i-01",
-        "A tenant stores solvents in a unit that is let **for office use only**. Which clause governs, and what may the "
-        "landlord do within the first 30 days?",
+        "A tenant stores solvents in a unit that is let **for office use only**. Which clause governs, and what may "
+        "the landlord do within the first 30 days?",
         "**Clause 7.2 (permitted use)** governs: storage of hazardous goods is outside “office use”.\n\n"
         "1. Give written notice of the breach (clause 14.1).\n"
         "2. The tenant has **28 days** to remedy it.\n"
         "3. Only then may the landlord forfeit the lease, and not before day 29.\n\n"
         "> Acceptance of rent after the notice may waive the breach.\n\n"
         "| Step | Earliest day |\n|---|--:|\n| Notice | 1 |\n| Remedy ends | 28 |\n| Forfeiture | 29 |",
-        "The landlord can look at the lease to see what is allowed. Generally, tenants have to follow the rules of the "
-        "building, and storing solvents might be dangerous.\n\nThe landlord should:\n\n- talk to the tenant\n- call the "
-        "insurance company\n- end the lease immediately",
+        "The landlord can look at the lease to see what is allowed. Generally, tenants have to follow the rules of "
+        "the building, and storing solvents might be dangerous.\n\nThe landlord should:\n\n- talk to the tenant\n- "
+        "call the insurance company\n- end the lease immediately",
     )
     dose = Item(
         "i-02",
@@ -53,7 +53,8 @@ def realistic_sheet(rater: str = "anna") -> Sheet:
     chinese = Item(
         "i-04",
         "患者空腹血糖 7.8 mmol/L，糖化血红蛋白 6.9%。是否可以诊断为糖尿病？请说明依据。",
-        "**可以考虑诊断为 2 型糖尿病**，但无典型症状时需另日复查确认。\n\n依据：\n\n- 空腹血糖 ≥ 7.0 mmol/L\n- HbA1c ≥ 6.5%",
+        "**可以考虑诊断为 2 型糖尿病**，但无典型症状时需另日复查确认。\n\n"
+        "依据：\n\n- 空腹血糖 ≥ 7.0 mmol/L\n- HbA1c ≥ 6.5%",
         "血糖偏高，建议少吃甜食，多运动，一个月后再来检查。",
     )
     return Sheet("t-2f9c", rater, (lease, dose, invoice, chinese))

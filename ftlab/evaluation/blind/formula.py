@@ -27,7 +27,9 @@ _ATTRIBUTES = frozenset({
     "accent", "accentunder", "linethickness", "columnalign", "rowlines", "columnlines", "notation", "mathvariant",
     "minsize", "maxsize", "width", "lspace", "rspace",
 })  # fmt: skip
-_IGNORED = frozenset({"xmlns", "height", "depth", "voffset", "mathsize", "mathbackground"})
+_IGNORED = frozenset(
+    {"xmlns", "height", "depth", "voffset", "mathsize", "mathbackground", "rowspacing", "columnspacing"}
+)
 """What only dresses a formula, and is left out."""
 
 _VALUE = re.compile(r"[a-z -]{1,40}|[+-]?(\d|\d?\.\d{1,4})(em|ex|px|pt|%)?")

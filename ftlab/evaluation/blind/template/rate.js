@@ -134,20 +134,27 @@
     return true;
   }
 
-  // One thing at a time: keys that come while a vote is on its way are let go.
+  // One thing after another: what is pressed while a vote is on its way waits for it, and is let go if it fails.
+  const waiting = [];
+
   async function once(action) {
+    waiting.push(action);
     if (busy) return;
     busy = true;
-    try { await action(); } finally { busy = false; }
+    try {
+      while (waiting.length) if ((await waiting.shift()()) === false) waiting.length = 0;
+    } finally {
+      busy = false;
+    }
   }
 
   const next = () => once(async () => {
     if (!read().choice) {
       tell("choose", {}, "bad");
       document.querySelector(".choice").focus();
-      return;
+      return false;
     }
-    if (!(await leave())) return;
+    if (!(await leave())) return false;
     const open = data.items.map((_, step) => (here + step) % items.length).find((index) => !votes.has(data.items[index]));
     if (open === undefined) {
       show(here, false);
@@ -155,20 +162,24 @@
       $("done").scrollIntoView({ block: "center" });
     } else show(open);
     tell("saved", {}, "good");
+    return true;
   });
 
-  const move = (index) => once(async () => {
-    if (index < 0 || index >= items.length || !(await leave())) return;
+  const move = (place) => once(async () => {
+    const index = place();
+    if (index < 0 || index >= items.length) return true;
+    if (!(await leave())) return false;
     tell();
     show(index);
+    return true;
   });
 
   const undo = () => once(async () => {
     const back = await withdraw();
-    if (back === undefined) return;
+    if (back === undefined) return false;
     if (back === null) {
       tell("nothing");
-      return;
+      return true;
     }
     const index = data.items.indexOf(back.item);
     if (index !== here && changed(data.items[here], read())) drafts.set(data.items[here], read());
@@ -177,6 +188,7 @@
     else votes.delete(back.item);
     show(index);
     tell("undone", { number: index + 1 });
+    return true;
   });
 
   // ---- Keeping votes: on the server …
@@ -190,6 +202,7 @@
         headers: { "Content-Type": "application/json", "X-Form-Token": data.form },
         body: JSON.stringify(body),
         keepalive: true,
+        signal: AbortSignal.timeout(20000),
       });
       content = await answer.json();
     } catch {
@@ -290,16 +303,16 @@
 
   // ---- Keys and buttons
 
-  function choose(choice) {
+  const choose = (choice) => once(() => {
     for (const button of all(".choice")) button.setAttribute("aria-pressed", button.dataset.choice === choice);
     tell();
-  }
+  });
 
-  function turn(criterion, side) {
+  const turn = (criterion, side) => once(() => {
     const group = radios(criterion, side);
     const at = group.findIndex((radio) => radio.checked);
     group[(at + 1) % group.length].checked = true;
-  }
+  });
 
   function raw() {
     const on = document.body.classList.toggle("raw");
@@ -311,7 +324,7 @@
   const keys = {
     1: () => choose("left"), 2: () => choose("tie"), 3: () => choose("right"),
     ArrowLeft: () => choose("left"), ArrowDown: () => choose("tie"), ArrowRight: () => choose("right"),
-    Enter: next, u: undo, p: () => move(here - 1), n: () => move(here + 1), v: raw, c: () => $("comment").focus(), "?": help,
+    Enter: next, u: undo, p: () => move(() => here - 1), n: () => move(() => here + 1), v: raw, c: () => $("comment").focus(), "?": help,
   };
   for (const criterion of data.criteria) {
     for (const side of sides) keys[data.keys[criterion][side]] = () => turn(criterion, side);
@@ -341,6 +354,7 @@
   });
 
   $("form").addEventListener("submit", (event) => { event.preventDefault(); next(); });
+  $("next").addEventListener("click", (event) => { if (event.detail > 1) event.preventDefault(); });
   for (const button of all(".choice")) button.addEventListener("click", () => choose(button.dataset.choice));
   for (const button of all("[data-language]")) button.addEventListener("click", () => speak(button.dataset.language));
   $("previous").addEventListener("click", keys.p);
@@ -385,7 +399,7 @@
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = index + 1;
-    button.addEventListener("click", () => move(index));
+    button.addEventListener("click", () => move(() => index));
     entry.append(button);
     $("overview").append(entry);
   });
