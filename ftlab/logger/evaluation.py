@@ -71,6 +71,7 @@ def tables(sections: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     found = {
         "perplexity": list(_perplexity_rows(perplexity)),
         "format_failures": [dict(one) for one in (form.get("tuned") or {}).get("failures") or []],
+        "lm_eval": [_flat(one) for one in sections.get("lm_eval") or []],
         "answers": [dict(one) for one in sections.get("samples") or []],
         "curve": [{key: _cell(value) for key, value in one.items()} for one in curve.get("findings") or []],
     }
@@ -112,6 +113,14 @@ def _perplexity_rows(section: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 for model in _MODELS
                 for key in ("perplexity", "low", "high", "loss", "rows", "tokens")
             }
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with what is nested in a cell of its own."""
+    inner = ({f"{key}_{name}": one for name, one in (row.get(key) or {}).items()} for key in _MODELS)
+    return {key: value for key, value in row.items() if key not in _MODELS} | {
+        k: v for one in inner for k, v in one.items()
+    }
 
 
 def _cell(value: Any) -> Any:

@@ -190,6 +190,36 @@ def forgetting(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
+def tasks(section: Sequence[Mapping[str, Any]] | None) -> dict[str, Any] | None:
+    """What lm-eval's tasks say.
+
+    Args:
+        section: `lm_eval` of the evaluation.
+
+    Returns:
+        `rows` and how many are `left_out`; None without a section.
+    """
+    if not section:
+        return None
+    rows = [
+        (
+            str(one["task"]),
+            str(one["metric"]),
+            f"{one.get('rows') or 0:,}",
+            *(_with_error(one.get(name)) for name in MODELS),
+        )
+        for one in section[:_LISTED]
+    ]
+    return {"rows": rows, "left_out": max(0, len(section) - _LISTED)}
+
+
+def _with_error(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return "not measured"
+    error = found.get("stderr")
+    return number(found["value"]) + ("" if error is None else f" ± {number(error)}")
+
+
 def _probe(probe: Mapping[str, Any] | None) -> str:
     return f"{probe['right']:,} of {probe['asked']:,}" if probe else "not measured"
 

@@ -69,6 +69,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
         "perplexity": evidence.perplexity(measured.get("perplexity")),
         "form": evidence.form(measured.get("format")),
         "forgetting": evidence.forgetting(measured.get("forgetting")),
+        "tasks": evidence.tasks(measured.get("lm_eval")),
         "blind": evidence.blind(measured.get("blind")),
         "samples": _samples(measured.get("samples")),
         "samples_left_out": max(0, len(measured.get("samples") or []) - _SAMPLES_SHOWN),
@@ -168,8 +169,8 @@ def _commands(run: RunFolder) -> dict[str, str]:
     evaluate = f"python -m ftlab task=evaluate {name}"
     return {
         "curve": f"{evaluate} evaluation=curve",
-        "perplexity": evaluate,
-        "format": evaluate,
+        "perplexity": f"{evaluate} evaluation=perplexity",
+        "format": f"{evaluate} evaluation=format",
         "forgetting": evaluate,
         "samples": evaluate,
         "blind": f"python -m ftlab task=compare {name} compare.serve=true",

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from ftlab.config.compose import recompose
 from ftlab.logger.secret import redact
 from ftlab.stage.place import flat
+from ftlab.stage.prepare import plain
 
 ITS_OWN = ("output_dir", "run", "questions")
 """Keys that each run has a value of its own for."""
@@ -26,7 +25,7 @@ def differences(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     shipped = recompose([])
     shipped.output_dir = config["output_dir"]  # what lies in the run's folder is as shipped
-    before, now = flat(redact(OmegaConf.to_container(shipped, resolve=True))), flat(config)
+    before, now = flat(redact(plain(shipped))), flat(config)
     own = {key for key in before.keys() | now.keys() if key.partition(".")[0] in ITS_OWN}
     changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     return {key: before.get(key, NOT_THERE) for key in changed if key not in own}

@@ -106,6 +106,10 @@ def made_evaluation(word: str = "branch") -> dict[str, Any]:
                 "tuned": '{"queue":"Q3-PAYMENTS","priority":"high","form":"F-41"}',
             },
         ],
+        "lm_eval": [
+            {"task": word, "metric": "acc", "rows": 100, "base": {"value": 0.41, "stderr": 0.05}}
+            | {"tuned": {"value": 0.38, "stderr": None}}
+        ],
         "blind": {"items": 50, "raters": 2, "arms": ["base", "tuned"], "wins": 61, "ties": 22, "losses": 17}
         | {"rate": 0.782, "low": 0.679, "high": 0.865, "p": 4.1e-7, "alpha": 0.62},
     }
