@@ -7,7 +7,7 @@ schema and against the fields of the reference.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from jsonschema.protocols import Validator
@@ -51,17 +51,6 @@ def strict_json(text: str) -> Cause | None:
     except (ValueError, RecursionError):
         return _cause(answer)
     return None if isinstance(value, dict | list) else "no object or array"
-
-
-def json_rate(answers: Sequence[str]) -> float:
-    """Returns which part of the answers is strict JSON, 0 to 1.
-
-    Raises:
-        ValueError: There is no answer.
-    """
-    if not answers:
-        raise ValueError("`answers` must hold at least one answer, but is empty.")
-    return sum(strict_json(answer) is None for answer in answers) / len(answers)
 
 
 def expects_json(reference: str) -> bool:

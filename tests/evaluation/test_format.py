@@ -1,8 +1,17 @@
 """Strict JSON: what passes, and which cause is named for what doesn't."""
 
+from typing import Any
+
 import pytest
 
-from ftlab.evaluation.format import expects_json, json_rate, strict_json
+from ftlab.evaluation.format import (
+    expects_json,
+    fields_right,
+    find_json,
+    fits,
+    schema_validator,
+    strict_json,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +53,52 @@ def test_the_cause_of_a_failure_is_named(answer: str, cause: str) -> None:
     assert strict_json(answer) == cause
 
 
-def test_json_rate_counts_strict_answers() -> None:
-    assert json_rate(['{"a": 1}', "no", "[1]", "{'a': 1}"]) == 0.5
-
-
-def test_json_rate_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one answer"):
-        json_rate([])
-
-
 def test_rows_expect_json_where_their_reference_is_json() -> None:
     assert [expects_json(reference) for reference in ('{"code": "B7"}', "Code B7", '"B7"')] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ('Here it is: {"a": {"b": [1]}}. See [1] and {2}.', {"a": {"b": [1]}}),
+        ('```json\n[{"a": 1}]\n```', [{"a": 1}]),
+        ('{"a": {"b": 1}, ', {"b": 1}),
+        ('{"a": NaN}', None),
+        ('{"a": 1, "a": 2}', None),
+        ("12", None),
+        ("", None),
+        ("[" * 3000, None),
+    ],
+)
+def test_json_is_found_in_the_text_around_it(answer: str, value: Any) -> None:
+    assert find_json(answer) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "reference", "counted"),
+    [
+        ({"a": 1, "b": 2}, {"a": 1, "b": 2}, (2, 2)),
+        ({"a": 1.0, "b": 3}, {"a": 1, "b": 2}, (1, 2)),
+        ({"a": 1}, {"a": 1, "b": 2}, (1, 2)),
+        ({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 2}, (2, 3)),
+        ({"a": True}, {"a": 1}, (0, 1)),
+        ({"a": [1, {"b": "x"}]}, {"a": [1, {"b": "x"}]}, (2, 2)),
+        ({"a": [1, 2]}, {"a": [2, 1]}, (0, 2)),
+        ({"a": {}}, {"a": {}}, (1, 1)),
+        ({"a.b": 1}, {"a": {"b": 1}}, (0, 2)),
+        (None, {"a": 1, "b": {"c": 2}}, (0, 2)),
+    ],
+)
+def test_fields_are_compared_at_their_places(value: Any, reference: Any, counted: tuple[int, int]) -> None:
+    assert fields_right(value, reference) == counted
+
+
+def test_schema_is_held_against_parsed_values() -> None:
+    validator = schema_validator({"type": "object", "required": ["fee"], "properties": {"fee": {"type": "number"}}})
+    assert [fits(value, validator) for value in ({"fee": 1}, {"fee": "1"}, {}, [])] == [True, False, False, False]
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+    nested = schema_validator({"$ref": "#/$defs/n", "$defs": {"n": {"items": {"$ref": "#/$defs/n"}}}})
+    assert not fits(deep, nested)

@@ -1,29 +1,49 @@
 """Perplexity from sums: exact under any split into batches and ranks, at any precision of the module around it."""
 
+import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
+from torchmetrics.text import Perplexity as TorchmetricsPerplexity
 
-from ftlab.evaluation.perplexity import HeldOut, Perplexity, held_out, perplexity
+from ftlab.data.pack import collate
+from ftlab.data.row import IGNORED
+from ftlab.evaluation.perplexity import Perplexity, RowSums, figure, measure, perplexity, section
+from ftlab.kernels.attention import packed_attention
+from ftlab.training.row_nll import row_nll
+from tests.reference.nll import row_nll as slow_nll
+from tests.training.toy import toy_model, toy_rows
 
 
 @dataclass
 class Micro:
     """The part of a micro-batch that is looked at, with its answer."""
 
-    targets: Tensor
     row_ids: tuple[int, ...]
-    nll_sum: float
+    sums: list[list[float]]
 
     def to(self, device: torch.device | str) -> "Micro":
-        return Micro(self.targets.to(device), self.row_ids, self.nll_sum)
+        return self
+
+
+def _sums(micro: Micro) -> Tensor:
+    assert not torch.is_grad_enabled()
+    return torch.tensor(micro.sums, dtype=torch.float64)
+
+
+def _rows(*rows: tuple[int, int, float, int, float, int]) -> RowSums:
+    """Rows by id, length, Σ NLL and tokens of the answer and of the text."""
+    ids, lengths, answer, answer_tokens, text, text_tokens = zip(*rows, strict=True)
+    whole = [np.array(column, dtype=np.int64) for column in (ids, lengths, answer_tokens, text_tokens)]
+    return RowSums(whole[0], whole[1], np.array(answer), whole[2], np.array(text), whole[3])
 
 
 def test_perplexity_of_a_uniform_model_is_its_vocabulary_size() -> None:
@@ -68,19 +88,100 @@ def test_perplexity_overflows_to_infinity() -> None:
     assert perplexity(torch.tensor(1e4)).item() == math.inf
 
 
-def test_held_out_sums_over_micro_batches_without_gradients() -> None:
-    def nll(micro: Micro) -> Tensor:
-        assert not torch.is_grad_enabled()
-        return torch.tensor(micro.nll_sum)
+def test_sums_of_all_micro_batches_are_kept_by_row_in_order() -> None:
+    batches = [Micro((7, 2), [[4.0, 2, 9.0, 5], [0.5, 1, 2.0, 3]]), Micro((5,), [[1.0, 3, 2.0, 4]])]
+    found = measure(batches, sums=_sums, device="cpu")
+    assert found.ids.tolist() == [2, 5, 7]
+    assert found.answer_nll.tolist() == [0.5, 1.0, 4.0]
+    assert found.answer_tokens.tolist() == [1, 3, 2]
+    assert found.text_nll.tolist() == [2.0, 2.0, 9.0]
+    assert found.lengths.tolist() == [4, 5, 6]
 
-    batches = [Micro(torch.tensor([[5, 7, -100]]), (0, 1), 4.0), Micro(torch.tensor([[-100, 9, -100]]), (2,), 0.5)]
-    found = held_out(batches, nll=nll, device="cpu")
-    assert found == HeldOut(loss=1.5, perplexity=pytest.approx(math.exp(1.5)), tokens=3, rows=3)
+
+def test_parts_of_a_split_row_are_one_row() -> None:
+    found = measure([Micro((3, 3), [[1.0, 1, 2.0, 3], [2.0, 2, 4.0, 5]])], sums=_sums, device="cpu")
+    assert (found.ids.tolist(), found.answer_nll.tolist(), found.lengths.tolist()) == ([3], [3.0], [10])
 
 
-def test_held_out_refuses_no_rows() -> None:
+@pytest.mark.parametrize("batches", [[], [Micro((1,), [[0.0, 0, 3.0, 2]])]])
+def test_rows_without_a_supervised_token_are_refused(batches: list[Micro]) -> None:
     with pytest.raises(ValueError, match="supervised token"):
-        held_out([], nll=lambda micro: torch.zeros(()), device="cpu")
+        measure(batches, sums=_sums, device="cpu")
+
+
+def test_figure_agrees_with_an_independent_loop_and_with_torchmetrics() -> None:
+    """Packed, chunked and summed by row here; one padded batch of whole logits there."""
+    model, rows = toy_model(), toy_rows(9)
+    micro = collate(rows, "padded", pad_id=0)
+    with torch.no_grad():
+        logits = model(input_ids=micro.input_ids, attention_mask=micro.attention_mask).logits
+        slow = sum(slow_nll(model, row).item() for row in rows) / sum(row.targets_count for row in rows)
+    theirs = TorchmetricsPerplexity(ignore_index=IGNORED)
+    theirs.update(logits, micro.targets)
+
+    packed_attention(model)
+    batches = [collate(rows[:5], "packed", 0), collate(rows[5:], "packed", 0)]
+    sums = measure(batches, sums=lambda batch: row_nll(model, batch, 5000), device="cpu")
+    found = figure(sums.answer_nll, sums.answer_tokens)
+    assert found is not None
+    assert found.loss == pytest.approx(slow, abs=1e-6)
+    assert found.perplexity == pytest.approx(theirs.compute().item(), abs=1e-4)
+    assert (found.rows, found.tokens) == (9, sum(row.targets_count for row in rows))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < (found.perplexity or 0) < found.high
+
+
+def test_rows_without_an_answer_have_no_part_in_the_figure() -> None:
+    found = figure(np.array([4.0, 0.0, 2.0]), np.array([2, 0, 1]))
+    assert found is not None
+    assert (found.loss, found.rows, found.tokens) == (2.0, 2, 3)
+    assert figure(np.zeros(2), np.zeros(2, np.int64)) is None
+
+
+def test_figures_stay_numbers_that_json_has() -> None:
+    for nll in (1e6, math.nan, math.inf):
+        found = figure(np.array([nll, nll]), np.array([1, 1]))
+        assert found is not None
+        assert found.perplexity is None
+        json.dumps(found.to_dict(), allow_nan=False)
+
+
+ROWS = _rows(
+    (0, 40, 20.0, 10, 90.0, 39), (1, 64, 30.0, 10, 120.0, 63), (9, 65, 4.0, 4, 80.0, 64), (12, 300, 9, 3, 9, 299)
+)
+
+
+def test_section_tells_sources_and_lengths_apart() -> None:
+    found = section(None, ROWS, [("main", 0, 5), ("mixed", 5, 20), ("main", 100, 110), ("train only", 20, 100)])
+    assert found is not None
+    assert found["answers"]["base"] is None
+    assert found["answers"]["tuned"]["loss"] == pytest.approx(63 / 27)
+    assert found["text"]["tuned"]["tokens"] == 465
+    assert [(one["name"], one["tuned"]["rows"], one["tuned"]["loss"]) for one in found["sources"]] == [
+        ("main", 2, 2.5),
+        ("mixed", 2, pytest.approx(13 / 7)),
+    ]
+    assert [(one["name"], one["tuned"]["rows"]) for one in found["lengths"]] == [
+        ("1–64 tokens", 2),
+        ("65–128 tokens", 1),
+        ("257–512 tokens", 1),
+    ]
+    assert found["lengths"][1]["tuned"]["low"] is None  # one row
+    assert found["difference"] is None
+
+
+def test_section_pairs_the_difference_of_base_and_tuned() -> None:
+    tuned = replace(ROWS, answer_nll=ROWS.answer_nll - 0.5 * ROWS.answer_tokens)
+    found = section(ROWS, tuned)
+    assert found is not None
+    assert found["difference"] == {key: pytest.approx(-0.5) for key in ("loss", "low", "high")}
+    assert found["answers"]["base"]["loss"] - found["answers"]["tuned"]["loss"] == pytest.approx(0.5)
+    json.dumps(found, allow_nan=False)
+
+
+def test_section_without_measurements_is_none() -> None:
+    assert section(None, None) is None
 
 
 def _rank(rank: int, store: str) -> None:
