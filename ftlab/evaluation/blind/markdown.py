@@ -98,7 +98,7 @@ def _bracket_formula(state: StateInline, silent: bool) -> bool:
         return False
     closing = "\\)" if opening == "\\(" else "\\]"
     # Looked for once a paragraph and kind: a text of openings alone would else be read again for each.
-    last = state.env.setdefault(("last", closing, state.src), state.src.rfind(closing))
+    last = state.env.setdefault(f"{closing} {state.src}", state.src.rfind(closing))
     if last < state.pos + 2:
         return False
     end = state.src.index(closing, state.pos + 2)

@@ -85,13 +85,7 @@ def vote_of(rating: Rating) -> dict[str, Any]:
 @cache
 def style() -> str:
     """The page's style sheet."""
-    return text_style() + _file("rate.css")
-
-
-@cache
-def text_style() -> str:
-    """The style of questions and answers alone, for other pages that show them and set its variables."""
-    return _file("text.css")
+    return _file("text.css") + _file("rate.css")
 
 
 @cache
