@@ -236,14 +236,15 @@ def blind(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not section:
         return None
     wins, ties, losses = (section.get(key) or 0 for key in ("wins", "ties", "losses"))
+    arm, other = (*(section.get("arms") or ()), "tuned", "base")[:2]
     bar = Bar("pairs", (wins, ties, losses), f"{wins + ties + losses:,}")
     rows = [
         ("pairs", f"{section['items']:,}"),
         ("raters", f"{section['raters']:,}"),
-        ("tuned preferred, of the pairs that were decided", percent(section.get("rate"))),
+        (f"{arm} preferred, of the pairs that were decided", percent(section.get("rate"))),
         ("95 % interval", f"{percent(section.get('low'))} to {percent(section.get('high'))}"),
         ("p of the sign test", number(section.get("p"))),
         ("agreement between raters (Krippendorff's alpha)", number(section.get("alpha"))),
     ]
-    plot = bar_plot([bar], ("tuned better", "tie", "base better"), colours=(1, 0, 2), x_title="judgements")
+    plot = bar_plot([bar], (f"{arm} better", "tie", f"{other} better"), colours=(1, 0, 2), x_title="pairs of answers")
     return {"plot": plot, "rows": rows}

@@ -149,8 +149,9 @@ def _details(evaluation: Mapping[str, Any]) -> Iterator[str]:
         )
     blind = evaluation.get("blind") or {}
     if blind.get("rate") is not None:
+        arm, other = (*(blind.get("arms") or ()), "tuned", "base")[:2]
         yield (
-            f"In the blind test the tuned model won {blind['wins']:,}, tied {blind['ties']:,} and lost "
-            f"{blind['losses']:,} of {blind['items']:,} pairs: preferred in {percent(blind['rate'])}"
-            f" ({percent(blind['low'])} to {percent(blind['high'])})."
+            f"In the blind test {arm} won {blind['wins']:,}, tied {blind['ties']:,} and lost {blind['losses']:,} of "
+            f"{blind['items']:,} pairs against {other}: preferred in {percent(blind['rate'])} of those decided "
+            f"({percent(blind['low'])} to {percent(blind['high'])})."
         )
