@@ -18,7 +18,7 @@ from ftlab.method.peft import PeftMethod
 from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import shown
 from ftlab.report.summary import print_summary
-from ftlab.stage.measured import measured, memory
+from ftlab.stage.measured import curve, measured, memory
 from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
@@ -70,7 +70,7 @@ def conclude(
         files={"result": str(result), "metrics": str(record.metrics.path)},
         wandb=_wandb(record),
     )
-    record.add_evaluation(sections(inputs, base, tuned, samples))
+    record.add_evaluation({**sections(inputs, base, tuned, samples), "curve": curve(record.callbacks.values())})
     print_summary(
         Console(),
         title=f"{cfg.model.name} · {cfg.method.name} · {cfg.data.name}",

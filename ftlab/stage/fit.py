@@ -19,9 +19,10 @@ from ftlab.data.row import EncodedRow
 from ftlab.kernels.recompute import Recompute
 from ftlab.optimizer.build import state_bytes_per_parameter
 from ftlab.problem import raise_all
+from ftlab.stage.curve import settings_of
 from ftlab.stage.place import CHECKPOINTS
 from ftlab.stage.plan import advice
-from ftlab.stage.prepare import Inputs
+from ftlab.stage.prepare import Inputs, plain
 from ftlab.stage.record import Record
 from ftlab.stage.score import answer, question, reference
 from ftlab.training.module import TrainModule
@@ -147,6 +148,7 @@ def _for_callbacks(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> dict[st
             for row in inputs.rows.validation[:MOST_QUESTIONS]
         ],
         "answer": partial(answer, cfg, inputs, model),
+        "settings": settings_of(plain(cfg), inputs.total_steps),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback
 
+from ftlab.callbacks.curve import CurveDoctor
 from ftlab.callbacks.memory import MemoryLog
 from ftlab.callbacks.oom import OomLog
 from ftlab.callbacks.throughput import ThroughputLog
@@ -47,3 +48,10 @@ def memory(plan: Plan | None, found: Mapping[str, Any]) -> dict[str, Any]:
 def oom_events(callbacks: Iterable[Callback]) -> list[dict[str, Any]]:
     """Returns what ran out of memory and was run again."""
     return [event for callback in callbacks if isinstance(callback, OomLog) for event in callback.events]
+
+
+def curve(callbacks: Iterable[Callback]) -> dict[str, Any] | None:
+    """Returns what the loss curve shows (`Diagnosis.to_dict`); None before the first step, and where no one looks."""
+    doctor = next((callback for callback in callbacks if isinstance(callback, CurveDoctor)), None)
+    found = doctor and doctor.diagnosis
+    return found.to_dict() if found else None

@@ -26,7 +26,7 @@ from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
 from ftlab.report.run import write_report
 from ftlab.stage.default import differences
-from ftlab.stage.measured import measured, memory, oom_events
+from ftlab.stage.measured import curve, measured, memory, oom_events
 from ftlab.stage.prepare import Inputs, plain
 
 log = logging.getLogger(__name__)
@@ -124,6 +124,7 @@ class Record:
         callbacks = self.callbacks.values()
         found = measured(callbacks)
         self.card.write(measured=found, memory=memory(self._plan, found), oom_events=oom_events(callbacks))
+        self.add_evaluation({"curve": curve(callbacks)})
         page = write_report(self.place.folder)
         if self.wandb is not None:
             mirror(self.wandb, self.card.sections.get("evaluation", {}), page)

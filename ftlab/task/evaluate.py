@@ -1,5 +1,7 @@
 """Measures base against tuned, of a run that is done or of any adapter or model. Each line is a stage."""
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from ftlab.stage.surroundings import settle
@@ -17,6 +19,13 @@ def run(cfg: DictConfig) -> float | None:
     Raises:
         InputError: Nothing that was trained is there, its base doesn't match, or its rows can't be read.
     """
+    if cfg.evaluation.name == "curve":  # a curve needs neither a model nor what loads one
+        from rich.console import Console
+
+        from ftlab.stage.curve import diagnose_file
+
+        diagnose_file(cfg.run, Path(cfg.output_dir), Console())
+        return None
     settle(offline=cfg.offline)
 
     from ftlab.stage.evaluate import conclude_evaluation, evaluate

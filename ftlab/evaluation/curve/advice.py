@@ -52,7 +52,7 @@ def rate(case: Case) -> float | None:
 
 def _lower(case: Case) -> Cause:
     """The learning rate is too high."""
-    lr, usual = rate(case), case.settings.learning_rate
+    lr, usual = rate(case), case.settings.usual_lr
     if lr is None:
         return Cause("The learning rate is too high: try a third of it.")
     if usual and lr > FAR_FROM_USUAL * usual:
@@ -65,7 +65,7 @@ def _lower(case: Case) -> Cause:
 
 def _higher(case: Case) -> Cause:
     """The learning rate is too low."""
-    lr, usual = rate(case), case.settings.learning_rate
+    lr, usual = rate(case), case.settings.usual_lr
     if lr is None:
         return Cause("The learning rate is too low: try three times as much.")
     if usual and lr < usual / FAR_FROM_USUAL:
@@ -126,26 +126,22 @@ def _diverging(case: Case, sign: Sign) -> Iterator[Cause]:
 
 
 def _flat(case: Case, sign: Sign) -> Iterator[Cause]:
+    rank = case.settings.rank
     data = _rows("Data format and masks: answers that don't belong to their questions, or loss on the wrong tokens.")
-    frozen = Cause(
-        "Nothing that can learn is being trained: frozen adapters, or an adapter on matrices that do nothing.",
-        ("method.target_modules=all-linear",) if _is_adapter(case) else (),
-    )
-    template = Cause(
-        "A chat template that isn't the model's own: the check shows rows as the model sees them.", (CHECK,)
-    )
-    capacity = Cause("The adapter is too small for what the rows hold.", ("method.r=64",) if _is_adapter(case) else ())
+    template = _rows("A chat template that isn't the model's own: the check shows rows as the model sees them.")
     if "zero-gradient" in sign.marks:
-        yield frozen
-        yield data
-        yield template
+        text = (
+            "Frozen parameters: what is trained doesn't reach the loss, such as an adapter whose factors are both zero."
+        )
+        yield Cause(text, ("method.init_lora_weights=true", "method.target_modules=all-linear") if rank else ())
+        yield from (data, template)
         return
     yield data
     yield _higher(case)
     if "plateau" in sign.marks:
-        yield capacity
+        yield Cause("The adapter is too small for what the rows hold.", (f"method.r={4 * rank}",) if rank else ())
     else:
-        yield Cause(f"Frozen parameters: {_gradient(case)}", frozen.overrides if not _has_gradient(case) else ())
+        yield Cause(f"Frozen parameters: {_gradient(case)}", ("method.target_modules=all-linear",) if rank else ())
     yield template
 
 
@@ -190,13 +186,12 @@ def _fewer_passes(case: Case, best_step: float) -> Cause:
 
 
 def _less_capacity(case: Case) -> Iterator[Cause]:
-    if _is_adapter(case):
-        yield Cause(
-            "More is trained than the rows need: a smaller adapter, dropout.",
-            ("method.r=8", "method.lora_dropout=0.05"),
-        )
-    elif case.settings.method is not None:
-        yield Cause("More is trained than the rows need: an adapter holds less.", ("method=lora",))
+    settings, text = case.settings, "More is trained than the rows need"
+    if settings.rank:
+        overrides = (f"method.r={max(1, settings.rank // 2)}", "method.lora_dropout=0.05")
+        yield Cause(f"{text}: a smaller adapter, and dropout.", overrides)
+    elif settings.method == "full":
+        yield Cause(f"{text}: an adapter holds less.", ("method=lora",))
     yield _lower(case)
 
 
@@ -206,18 +201,6 @@ def _still_falling(case: Case, sign: Sign) -> Iterator[Cause]:
         yield Cause(text, (f"training.max_steps={round(1.5 * settings.max_steps)}",))
     else:
         yield Cause(text, (f"training.epochs={1.5 * settings.epochs:.2g}",) if settings.epochs else ())
-
-
-def _is_adapter(case: Case) -> bool:
-    return case.settings.method in ADAPTERS
-
-
-ADAPTERS = ("lora", "qlora", "dora", "rslora", "lora-plus", "pissa", "olora", "loftq", "article")
-"""Methods with a rank `method.r` and `method.target_modules`."""
-
-
-def _has_gradient(case: Case) -> bool:
-    return any(norm > 0 for norm in case.curve.grad_norms)
 
 
 def _gradient(case: Case) -> str:

@@ -77,7 +77,7 @@ def diverging(case: Case) -> Sign | None:
             "diverging",
             "fatal" if stays else "warning",
             "The loss left its start upwards",
-            f"From {start:.3g} at the start it rose to {level[highest]:.3g} near step {int(m.steps[highest])}; {after}.",
+            f"From {start:.3g} it rose to {level[highest]:.3g} around step {int(m.steps[highest])}; {after}.",
             (first, last),
             frozenset({"early"} if first <= 0.2 * case.last_step else ()),
         )
@@ -118,7 +118,7 @@ def _zero_gradient(case: Case) -> Sign | None:
         "flat",
         "fatal",
         "Nothing is trained: the gradient is zero",
-        f"The gradient norm is exactly 0 in {zeros:,} of {len(finite):,} steps; the loss stays at {case.measures.end:.3g}.",
+        f"The gradient norm is 0 in {zeros:,} of {len(finite):,} steps; the loss stays at {case.measures.end:.3g}.",
         (case.curve.steps[0], case.last_step),
         frozenset({"zero-gradient"}),
     )

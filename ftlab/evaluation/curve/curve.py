@@ -61,8 +61,8 @@ class Settings:
         warmup: `scheduler.warmup`: a share of the steps below 1, steps from 1.
         total_steps: Optimizer steps that the run is going to have; None = what the curve has is all.
         method: The training method's name.
-        dropout: `method.lora_dropout`, where the method has it.
-        learning_rate: The rate that the method's choice brings for this model: where a run without overrides starts.
+        rank: `method.r`, where the method has it.
+        usual_lr: The rate that the method brings for this model; None where the optimizer scales it in its own way.
     """
 
     lr: float | None = None
@@ -73,5 +73,5 @@ class Settings:
     warmup: float | None = None
     total_steps: int | None = None
     method: str | None = None
-    dropout: float | None = None
-    learning_rate: float | None = None
+    rank: int | None = None
+    usual_lr: float | None = None

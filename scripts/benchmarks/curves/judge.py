@@ -103,7 +103,7 @@ def settings_of(run: Mapping[str, Any]) -> Settings:
         warmup=run["scheduler"]["warmup"],
         total_steps=run["total_steps"],
         method=run["method"],
-        learning_rate=RATES[run["method"]],
+        usual_lr=RATES[run["method"]],
     )
 
 
