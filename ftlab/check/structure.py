@@ -20,7 +20,7 @@ from referencing.jsonschema import DRAFT202012
 
 from ftlab.check.finding import Finding
 from ftlab.check.wording import Exchange
-from ftlab.evaluation.format import Cause, strict_json
+from ftlab.evaluation.format import Cause, schema_validator, strict_json
 from ftlab.problem import InputError, Problem
 
 _BEGINS = re.compile(r"\{\s*[\"'}]|\[\s*[\[{\"]")
@@ -109,8 +109,7 @@ class StructureCheck:
     def __post_init__(self) -> None:
         """Makes the validator; it never looks anything up on the net."""
         if self.schema is not None:
-            kind = validator_for(self.schema, default=Draft202012Validator)
-            self._validator = kind(self.schema, registry=Registry())
+            self._validator = schema_validator(self.schema)
 
     def look(self, exchange: Exchange) -> Iterator[Finding]:
         """Takes in one row; yields what is wrong with it whatever the others are."""
