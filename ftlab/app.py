@@ -4,6 +4,7 @@ Exit codes: 0 all is well; 1 the run failed (its reason or its traceback is show
 started); 130 interrupted. Nothing here imports torch: that is left to the task, once there is something to do.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -19,6 +20,7 @@ from ftlab.config import compose, explain, secret, validate
 from ftlab.config.folder import CONF_DIR
 from ftlab.config.terminal import show
 from ftlab.problem import InputError, Problem, Refused, RunEnded, raise_all
+from hydra_plugins.hydra_gpu_pool_launcher import OptionError, SweepStopped
 
 RUN_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -46,8 +48,14 @@ def job(cfg: DictConfig) -> float | None:
     except Exception as error:
         _codes.append(_report(error))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
+            with contextlib.suppress(AttributeError):
+                error.already_shown = True  # type: ignore[attr-defined]  # hydra/launcher=gpu_pool shows no traceback then
             raise  # marks this job as failed; the launcher goes on with the next
         raise SystemExit(_codes[-1]) from None
+
+
+job.__wrapped__.gpu_pool_again = ("resume=auto",)  # type: ignore[attr-defined]
+"""For `hydra/launcher=gpu_pool`: a job that begins again goes on from its newest whole checkpoint."""
 
 
 def main() -> None:
@@ -62,10 +70,13 @@ def main() -> None:
     except BrokenPipeError:  # whoever reads the output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
-        if not _codes:
+        codes = _codes or [_code(failure) for failure in getattr(error, "sweep_failures", ())]
+        if not codes:
             sys.exit(_report(error))
-        sys.stderr.write(f"{len(_codes)} of the jobs failed, see above.\n")
-        sys.exit(RUN_FAILED if RUN_FAILED in _codes else BAD_INPUT)
+        if isinstance(error, SweepStopped):
+            sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{len(codes)} of the jobs failed, see above.\n")
+        sys.exit(RUN_FAILED if RUN_FAILED in codes else BAD_INPUT)
 
 
 def _refuse_bad_input() -> None:
@@ -84,8 +95,18 @@ def _refuse_bad_input() -> None:
     raise_all(check([*extra, *given.overrides], given.config_name or "config", folder))
 
 
+def _code(error: Exception) -> int:
+    """Returns the exit code for the error of a job that ran in another process, where it has been shown."""
+    if isinstance(error, Refused):
+        return error.exit_code
+    return BAD_INPUT if isinstance(error, InputError) else RUN_FAILED
+
+
 def _report(error: Exception) -> int:
     """Shows what went wrong and returns the exit code for it."""
+    if isinstance(error, OptionError):
+        show([Problem("hydra/launcher", line) for line in str(error).splitlines()])
+        return BAD_INPUT
     if isinstance(error, Refused):
         return error.exit_code
     if isinstance(error, InputError):

@@ -149,7 +149,10 @@ class Pool:
     def _spawn(self, job: Job, slot: Slot) -> Running:
         assert self._launcher.hydra_context is not None
         assert self._launcher.config is not None
-        again = self._options.again if job.begins_again else ()
+        task, again = self._launcher.task_function, self._options.again
+        if again is None:
+            again = getattr(task, "gpu_pool_again", [])
+        again = again if job.begins_again else []
         cfg = _compose.compose(self._launcher.hydra_context, self._launcher.config, job, again)
         if not again:
             job.config_sha256 = _compose.hash_of(cfg)
@@ -167,8 +170,6 @@ class Pool:
         files = {kind: self._scratch / f"{job.num}-{job.attempts}.{kind}" for kind in ("job", "result", "progress")}
         environment = {"PYTHONUNBUFFERED": "1", **os.environ, **variables, **slot.environment}
         environment[VARIABLE] = str(files["progress"])
-        task = self._launcher.task_function
-        main = getattr(task, "__module__", "")
         process = _process.start(
             files["job"],
             files["result"],
@@ -178,7 +179,7 @@ class Pool:
                 "argv": _compose.single_run_argv(sys.argv, cfg, folder),
                 "launcher_pid": os.getpid(),
                 "main": _send.main_module(),
-                "needs_main": main == "__main__",
+                "needs_main": getattr(task, "__module__", "") == "__main__",
             },
             body={"application": self._application, "config": cfg},
             log=job.log,

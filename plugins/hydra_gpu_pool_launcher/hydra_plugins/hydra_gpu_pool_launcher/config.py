@@ -1,6 +1,6 @@
 """The options of `hydra/launcher=gpu_pool`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hydra.core.config_store import ConfigStore
 
@@ -28,7 +28,8 @@ class GpuPoolLauncherConf:
     retries: int = 0
 
     # Overrides that a job gets in addition when it starts again in the folder of an earlier attempt: ['resume=auto'].
-    again: list[str] = field(default_factory=list)
+    # null = what the application gives as its task function's attribute `gpu_pool_again`, if it does.
+    again: list[str] | None = None
 
     # true = jobs that are done, as sweep.json in hydra.sweep.dir tells, aren't run again. A job is known by its
     # overrides and its configuration, not by its number.
