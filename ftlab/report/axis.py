@@ -198,7 +198,9 @@ def axes(
         parts += [line(x.start, place, x.end, place, "grid"), text(x.start - 6, place + 4, shown(value), anchor="end")]
     for value, label in x_marks or [(value, shown(value)) for value in x.ticks(most=7)]:
         place = x(value)
-        parts += [line(place, y.start, place, y.start + 4, "axis"), text(place, y.start + 17, label, anchor="middle")]
+        at_edge = place + _CHARACTER * len(label) / 2 > WIDTH
+        parts.append(line(place, y.start, place, y.start + 4, "axis"))
+        parts.append(text(WIDTH if at_edge else place, y.start + 17, label, anchor="end" if at_edge else "middle"))
     parts += [
         line(x.start, y.start, x.end, y.start, "axis"),
         text((x.start + x.end) / 2, y.start + 36, x_title, anchor="middle", kind="title"),

@@ -33,7 +33,7 @@ def test_every_section_stands_on_the_page_with_its_numbers(whole: Page) -> None:
         "Strict JSON in 95 % of 20 answers; base: 0 %.", "its perplexity rose by 23.4 %", "curve: over-fitting",
         "144 of 144", "Held-out and training loss part", "too many passes over few rows", "training.epochs=2",
         "branch policy", "up to 64 tokens", "16.4 times lower", "parses, text around it allowed", "branch.jsonl:9",
-        "26 of 40", "branch acc 100 0.41 ± 0.05 0.38", 
+        "26 of 40", "branch acc 100 0.41 ± 0.05 0.38",
         "In the blind test tuned won 31, tied 11 and lost 8 of 50 pairs against base", "79.5 %",
         "It costs 9 euros a month. 金叶卡每月九欧元。", "(nothing)",
         "It costs 11 euros, branch", "(cut off by the length limit)", "10 of 12 steps", "The plan is 3 % above",
