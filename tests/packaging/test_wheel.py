@@ -33,6 +33,8 @@ def test_wheel_holds_package_conf_plugins_model_and_data(wheel: Path) -> None:
         "ftlab/model/tiny/tokenizer.json",
         "ftlab/data/demo/train.jsonl",
         "hydra_plugins/hydra_ftlab_searchpath/__init__.py",
+        "hydra_plugins/hydra_gpu_pool_launcher/gpu_pool_launcher.py",
+        "hydra_plugins/hydra_gpu_pool_launcher/_worker.py",
     ):
         assert needed in names
     assert "hydra_plugins/__init__.py" not in names, "hydra_plugins must stay a native namespace package"
