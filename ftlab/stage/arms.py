@@ -95,9 +95,13 @@ def read_arms(cfg: DictConfig, overrides: Sequence[str]) -> tuple[list[Arm], lis
         opened[run] = findings.attempt(lambda merged=merged: open_run(merged, overrides))  # type: ignore[misc]
     if len(opened) < len(named) + len(cfg.compare.runs):
         findings.problems.append(Problem("compare.runs", "must name each run once, and not that of `run`."))
-    if not named and len(opened) < 2:
-        what = f"must name at least two runs where `run` is null, but names {len(opened)}."
-        findings.problems.append(Problem("compare.runs", what, "Add run=<a run's folder>, or compare.runs=[a,b]."))
+    if not opened:
+        findings.problems.append(
+            Problem("run", "must name what was trained, but is null.", "Add run=<a run's folder>.")
+        )
+    elif not named and len(opened) < 2:
+        what = "must name at least two runs where `run` is null, but names one."
+        findings.problems.append(Problem("compare.runs", what, "Add run=<its folder> to compare it with its base."))
     raise_all(findings.problems)
     found = {name: run for name, run in opened.items() if run is not None}
     arms = [Arm(model, found[cfg.run], model) for model in ("base", "tuned") if named]
@@ -158,9 +162,7 @@ def make_prompts(arms: Sequence[Arm], rows: Sequence[Row]) -> dict[str, list[lis
                 problems += error.problems
                 continue
             if (needed := len(made[-1]) + cfg.evaluation.max_new_tokens) > context:
-                what = (
-                    f"must leave room for an answer, but takes {needed:,} tokens with it, of {context:,} ({arm.name})."
-                )
+                what = f"must leave room for an answer, but takes {needed:,} tokens with it, of {context:,}."
                 problems.append(Problem(row.origin, what, "Shorten it, or lower evaluation.max_new_tokens."))
         prompts[arm.name] = made
     raise_all(dict.fromkeys(problems))

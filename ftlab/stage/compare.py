@@ -42,10 +42,9 @@ PAGES = "pages"
 RATERS_FILE = "raters.json"
 _FIRST_RATERS = ("expert-1", "expert-2")
 
-_FREE = {"task", "run", "offline"} | {
-    f"compare.{key}" for key in ("action", "serve", "folder", "raters", "ratings", "port", "language")
-}
-"""Keys that leave a test as it is."""
+_FREE = frozenset({"task", "run", "offline", "output_dir", "logger", "trainer", "kernels", "hydra"})
+_FREE_HERE = frozenset({"action", "serve", "folder", "raters", "ratings", "port", "language"})
+"""Keys that leave a test as it is, at the root and of `compare`."""
 
 
 def find_folder(cfg: DictConfig) -> Path:
@@ -177,7 +176,8 @@ def commands(cfg: DictConfig, folder: Path) -> dict[str, str]:
 
 def _is_free(key: str) -> bool:
     """Whether a key leaves the test itself as it is."""
-    return key in _FREE or key.startswith(("hydra.", "logger", "trainer.", "kernels"))
+    group, _, name = key.partition(".")
+    return group in _FREE or (group == "compare" and name in _FREE_HERE)
 
 
 def _rules(cfg: DictConfig, arms: Sequence[Arm]) -> Rules:
