@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from scripts.benchmarks.curves import train
+from scripts.benchmarks.curves import judge, train
 from scripts.benchmarks.curves.plan import Spec, specs
 
 FILE = Path("docs/benchmarks/curves.json")
@@ -34,7 +34,15 @@ def main() -> None:
     recording.add_argument("--only", default="", help="runs whose name holds this word")
     recording.add_argument("--limit", type=int, help="at most so many runs")
     recording.add_argument("--list", action="store_true", help="say what would be run")
+    judging = commands.add_parser("judge")
+    judging.add_argument("--curves", type=Path, default=FILE)
+    judging.add_argument("--out", type=Path, default=FILE.with_suffix(".md"))
     options = parser.parse_args()
+    if options.command == "judge":
+        recorded = json.loads(options.curves.read_text())
+        options.out.write_text(judge.report(judge.judge(judge.with_curve(recorded)), recorded))
+        print(options.out)
+        return
     wanted = [spec for spec in specs() if options.only in spec.name]
     done = _read(options.out)
     missing = [spec for spec in wanted if "losses" not in done.get(spec.name, {})][: options.limit]

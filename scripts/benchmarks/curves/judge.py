@@ -3,12 +3,10 @@
 What counts was fixed before the doctor had seen a curve: `ACCEPTED`, by the verdict alone (the first finding).
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ftlab.evaluation.curve.curve import Curve, Settings
@@ -61,9 +59,9 @@ class Judged:
         return self.diagnosis.verdict in ACCEPTED[self.run["spoil"]]
 
 
-def read(file: Path) -> list[dict[str, Any]]:
+def with_curve(recorded: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Returns the runs of a recording that have a curve."""
-    return [run for run in json.loads(file.read_text())["runs"] if "losses" in run]
+    return [run for run in recorded["runs"] if "losses" in run]
 
 
 def judge(runs: Iterable[Mapping[str, Any]]) -> list[Judged]:
@@ -133,4 +131,92 @@ def table(judged: Sequence[Judged]) -> list[str]:
         cells = [str(verdicts[kind] or "") for kind in kinds]
         right = sum(case.is_right for case in cases)
         lines.append(f"| {spoil} | {len(cases)} | {' | '.join(cells)} | {right} of {len(cases)} |")
+    return lines
+
+
+def report(judged: Sequence[Judged], recorded: Mapping[str, Any]) -> str:
+    """Returns the result as a page in Markdown.
+
+    Args:
+        judged: All runs with a curve.
+        recorded: The whole recording: device, versions, failed runs.
+    """
+    failed = [run for run in recorded["runs"] if "losses" not in run]
+    versions = ", ".join(f"{name} {number}" for name, number in recorded["versions"].items())
+    lines = [
+        "# What the curve doctor says of real runs",
+        "",
+        f"{len(judged)} runs of the embedded model through ftlab's own training path, recorded on {recorded['device']}"
+        f" ({versions}); the curves are in `curves.json`. Healthy runs go over nine methods, ranks 2 to 64, rates of"
+        " 0.5 to 2 times the method's own, batches of 4 to 32 rows, four schedules and five sets of rows. The others"
+        " are spoiled on purpose. Thresholds were chosen by the runs with odd seeds alone.",
+        "",
+        "    python -m scripts.benchmarks.curves record --workers 14 --device cuda",
+        "    python -m scripts.benchmarks.curves judge",
+        "",
+        "## What counts as named rightly",
+        "",
+        "By the verdict alone, the first finding; fixed before the doctor saw a curve.",
+        "",
+        "| what was done | verdicts that name it |",
+        "|---|---|",
+        "| healthy | no warning and nothing fatal: `healthy`, `still-falling` |",
+        *(f"| {spoil} | {', '.join(f'`{kind}`' for kind in kinds)} |" for spoil, kinds in ACCEPTED.items()),
+    ]
+    for name, is_aside in (("Seeds to choose thresholds by", False), ("Seeds set aside", True)):
+        part = [case for case in judged if case.is_aside == is_aside]
+        lines += ["", f"## {name}", "", *table(part), "", *_counts(part)]
+    wrong = [case for case in judged if not case.is_right]
+    lines += ["", "## All that was named wrongly", "", *([_told(case) for case in wrong] or ["Nothing."])]
+    lines += ["", "## During the run", "", *_early(judged)]
+    if failed:
+        lines += ["", "## Runs that could not be recorded", "", *(f"- `{r['name']}`: {r['failed']}" for r in failed)]
+    return "\n".join(lines) + "\n"
+
+
+def counts(judged: Iterable[Judged]) -> tuple[int, int, int, int]:
+    """Returns false alarms, healthy runs, spoiled runs named rightly, spoiled runs."""
+    cases = list(judged)
+    healthy = [case for case in cases if case.run["spoil"] == "healthy"]
+    spoiled = [case for case in cases if case.run["spoil"] != "healthy"]
+    right = sum(case.is_right for case in spoiled)
+    return sum(not case.is_right for case in healthy), len(healthy), right, len(spoiled)
+
+
+def _counts(judged: Sequence[Judged]) -> list[str]:
+    alarms, healthy, right, spoiled = counts(judged)
+    share = f" ({right / spoiled:.1%})" if spoiled else ""
+    return [
+        f"False alarms: {alarms} of {healthy} healthy runs. Named rightly: {right} of {spoiled} spoiled runs{share}."
+    ]
+
+
+def _told(case: Judged) -> str:
+    finding = case.diagnosis.findings[0]
+    aside = "set aside" if case.is_aside else "to choose by"
+    return f"- `{case.run['name']}` ({case.run['detail']}; {aside}): `{finding.kind}`. {finding.evidence}"
+
+
+def _early(judged: Sequence[Judged]) -> list[str]:
+    """How soon the doctor warns, looking at every tenth of a run, and what it takes back."""
+    healthy = [case for case in judged if case.run["spoil"] == "healthy"]
+    loud = [case for case in healthy if case.early]
+    lines = [
+        "The doctor looks at what there is of a curve at each tenth of the run, as the callback does.",
+        f"{len(loud)} of {len(healthy)} healthy runs are warned of on the way"
+        + (": " + ", ".join(f"`{case.run['name']}` ({', '.join(case.early)})" for case in loud) if loud else "")
+        + ".",
+        "",
+        "| what was done | warned of before the end | in the median after |",
+        "|---|---|---|",
+    ]
+    for spoil, kinds in ACCEPTED.items():
+        cases = [case for case in judged if case.run["spoil"] == spoil]
+        shares = sorted(
+            min(step for kind, step in case.early.items() if kind in kinds) / case.run["total_steps"]
+            for case in cases
+            if set(case.early) & set(kinds)
+        )
+        middle = f"{shares[len(shares) // 2]:.0%} of the run" if shares else "–"
+        lines.append(f"| {spoil} | {len(shares)} of {len(cases)} | {middle} |")
     return lines
