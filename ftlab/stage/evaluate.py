@@ -7,13 +7,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
 from rich.console import Console
 
 from ftlab.report.card import FILE as CARD
+from ftlab.report.details import print_details
 from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import shown
 from ftlab.report.summary import print_summary
 from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
+from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
 from ftlab.stage.run import OpenedRun
 from ftlab.stage.score import Score, held_out_rows, rows_to_judge
@@ -35,7 +38,7 @@ def evaluate(opened: OpenedRun, record: Record) -> dict[str, Score]:
         Scores by `base` (unless `evaluation.base` is false) and `tuned`.
     """
     cfg = opened.cfg
-    for note in _left_out(opened):
+    for note in left_out(cfg, opened.inputs):
         log.info(note)
     record.card.write(trained={"folder": str(opened.trained.result), "kind": opened.trained.kind})
     return {name: score_whole(cfg, opened.inputs, model) for name, model in opened.arms(base=cfg.evaluation.base)}
@@ -69,8 +72,10 @@ def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Sco
     }
     if record.wandb is not None and record.wandb.local_folder is not None:
         facts["W&B"] = record.wandb.url or shown(record.wandb.local_folder)
+    console = Console()
+    print_details(console, found)
     print_summary(
-        Console(),
+        console,
         title=f"{cfg.model.name} · {cfg.method.name if opened.card else opened.trained.folder.name} · {cfg.data.name}",
         comparisons=comparisons(base, tuned),
         samples=samples,
@@ -79,10 +84,14 @@ def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Sco
     )
 
 
-def _left_out(opened: OpenedRun) -> list[str]:
-    """Says what was asked for and can't be measured."""
-    cfg = opened.cfg
-    rows, encoded = held_out_rows(opened.inputs)
+def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
+    """Says what was asked for and can't be measured, one sentence each.
+
+    Args:
+        cfg: The composed configuration.
+        inputs: The rows.
+    """
+    rows, encoded = held_out_rows(inputs)
     if not encoded:
         return ["No rows are held out, so nothing is measured on them: give data.test_path=<your rows>."]
     if cfg.evaluation.format_rows and not rows_to_judge(cfg, rows)[1]:
