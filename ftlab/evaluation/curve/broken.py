@@ -3,7 +3,9 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ftlab.evaluation.curve.measure import Measures, rows_of
 from ftlab.evaluation.curve.sign import Case, Sign
 
 MOST_SKIPPED = 3
@@ -11,18 +13,26 @@ MOST_SKIPPED = 3
 RISE_SHARE = 0.1
 """A level must stand a tenth over the start to be called a rise. Batches differ: in the recorded healthy runs the level
 of a window is at most a few percent above it; a rate that is too high lifts it by half or more within a few steps."""
+BURST_SHARE, BURST_STEPS = 0.2, 3
+"""Or three steps in a row over the start, by a fifth in their mean: a run that left in its first steps and came back,
+as with rates that are far too high. One such batch is an unequal one; three in a row are the model."""
 LOST_SHARE = 0.5
 """A loss that has given back half of what it had gained is diverging, whatever is left."""
 NOISE_TIMES = 4.0
 """Levels must differ by so many standard errors: with some dozens of looks at a run, once in some thousand runs."""
-FLAT_SHARE = 0.02
-"""A loss that has fallen by less than 2 % has learned nothing. Between what runs at a thousandth of their rate lose and
-what the slowest healthy ones do there is a wide gap: see docs/benchmarks/curves.md."""
-PLATEAU_SHARE, PLATEAU_LEVEL, PLATEAU_BEGIN = 0.02, 0.35, 0.25
-"""Less than 2 % of the start gained in the last three quarters, and more than a third of the start left: the run
-learned the form of the answers in the first quarter, and nothing since."""
+FLAT_SHARE = 0.03
+"""A loss that has fallen by less than 3 % has learned nothing: runs at a thousandth of their rate come to 1.4 %, the
+slowest healthy one to 17 %."""
+PLATEAU_SHARE, PLATEAU_LEVEL, PLATEAU_BEGIN = 0.03, 0.35, 0.25
+"""Less than 3 % of the start gained in the last three quarters, and more than a third of the start left: the run
+learned the form of the answers in the first quarter, and nothing since (with shuffled answers at most 1.5 %; healthy
+runs that end so high gain at least 12 %)."""
+PLATEAU_TRAIN = 0.5
+"""Training loss below half of the held-out loss is no plateau: that run goes on learning, though nothing general."""
 FLAT_PROGRESS, FLAT_STEPS = 0.3, 15
 """Before a third of the run, warm-up included, a flat curve says nothing."""
+MOST_ERROR = 0.2
+"""Without held-out rows a fall within the scatter is none, unless the scatter would hide a fall by a fifth."""
 ZERO_STEPS = 5
 """Steps in a row without any gradient that prove that nothing can be learned."""
 
@@ -63,13 +73,15 @@ def diverging(case: Case) -> Sign | None:
     m = case.measures
     if len(m.losses) < 2 * m.window:
         return None
-    error = NOISE_TIMES * m.noise * math.sqrt(2 / m.window)
+    error = NOISE_TIMES * m.noise * math.sqrt(1 + 1 / m.window)  # the start is a single step
     level, start, end = m.level, m.start, m.end
     best_place = int(np.argmin(level))
     best = min(float(level[best_place]), start)
     above = np.flatnonzero(level > (1 + RISE_SHARE) * start + error)
+    if len(above) < m.window:
+        above = _burst(m)
     highest = int(np.argmax(level))
-    if len(above) >= m.window:
+    if len(above) >= BURST_STEPS:
         first, last = int(m.steps[above[0]]), int(m.steps[above[-1]])
         stays = end > start
         after = f"it ends at {end:.3g}" if stays else f"it came back to {end:.3g}"
@@ -95,6 +107,15 @@ def diverging(case: Case) -> Sign | None:
             (int(m.steps[best_place]), case.last_step),
         )
     return None
+
+
+def _burst(m: Measures) -> NDArray[np.int64]:
+    """The places of the first steps in a row that stand over the start by more than batches explain; or none."""
+    for row in rows_of(m.losses > m.start):
+        mean = float(m.losses[row].mean())
+        if len(row) >= BURST_STEPS and mean > (1 + BURST_SHARE) * m.start + 2 * m.noise / math.sqrt(len(row)):
+            return row
+    return np.arange(0)
 
 
 def flat(case: Case) -> Sign | None:
@@ -135,7 +156,7 @@ def _never_fell(case: Case) -> Sign | None:
         first, last = float(m.losses[:quarter].mean()), float(m.losses[-quarter:].mean())
         fall, error = (first - last) / first, NOISE_TIMES * m.noise * math.sqrt(2 / quarter) / first
         words = f"mean training loss {first:.4g} over the first {quarter} steps, {last:.4g} over the last"
-    if fall > FLAT_SHARE or (error > 3 * FLAT_SHARE and fall > 0):
+    if fall > max(FLAT_SHARE, error / 2) or error > MOST_ERROR:
         return None
     return Sign(
         "flat",
@@ -158,7 +179,7 @@ def _plateau(case: Case) -> Sign | None:
         return None
     gained = float(early.min() - later.min()) / start
     left = float(later.min()) / start
-    if gained > PLATEAU_SHARE or left < PLATEAU_LEVEL or float(later[-1]) > 1.1 * float(early.min()):
+    if gained > PLATEAU_SHARE or left < PLATEAU_LEVEL or m.end < PLATEAU_TRAIN * float(later[-1]):
         return None
     since = int(m.held_steps[len(early) - 1])
     return Sign(

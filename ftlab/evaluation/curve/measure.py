@@ -115,3 +115,9 @@ def slope_error(xs: Sequence[float] | Numbers, noise: float) -> float:
     x = np.asarray(xs, dtype=np.float64)
     spread = float(((x - x.mean()) ** 2).sum()) if len(x) else 0.0
     return noise / math.sqrt(spread) if spread else math.inf
+
+
+def rows_of(holds: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Returns the places of each unbroken row in which something holds, in order."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], holds, [False]]).astype(np.int8)))
+    return [np.arange(first, end) for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]

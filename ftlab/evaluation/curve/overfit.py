@@ -31,7 +31,7 @@ def over_fitting(case: Case) -> Sign | None:
     if lowest >= len(m.held_out) - 2 or last - best < max(RISE_SHARE * best, GAIN_SHARE * float(m.held_out[0])):
         return None
     then = m.level[np.searchsorted(m.steps, m.held_steps[lowest], side="left").clip(0, len(m.level) - 1)]
-    if m.end > float(then):
+    if m.end > (1 - RISE_SHARE) * float(then):
         return None
     step = int(m.held_steps[lowest])
     return Sign(

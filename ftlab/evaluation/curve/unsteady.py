@@ -7,10 +7,13 @@ import numpy as np
 from ftlab.evaluation.curve.measure import GAUSSIAN, Numbers, running_median
 from ftlab.evaluation.curve.sign import Case, Sign
 
-SPIKE_NOISE = 8.0
-"""A spike stands so many standard deviations over its neighbours."""
-SPIKE_SHARE = 0.25
-"""And by a quarter of the loss at the start: late in a run the scatter is small, and a hard row is no spike."""
+SPIKE_NOISE = 12.0
+"""A spike stands so many standard deviations over its neighbours: among four rows a single hard one makes 8, a batch of
+garbage made 90 and more."""
+SPIKE_SHARE = 0.5
+"""And by half of the loss at the start: late in a run the scatter is small, and a hard row is no spike."""
+SWING_NOISE = 8.0
+"""Swings of the training level must be as many standard errors."""
 SPIKE_SPAN = 11
 """Steps whose median a step is compared with; a spike may take up to four of them."""
 MOST_SPIKES_SHARE = 0.1
@@ -60,7 +63,7 @@ def oscillating(case: Case) -> Sign | None:
     """A loss that goes up and down again and again, by more than its batches explain."""
     m = case.measures
     held = _rises(m.held_out, SWING_SHARE * float(m.held_out[0])) if len(m.held_out) >= 5 else []
-    error = SPIKE_NOISE * m.noise * math.sqrt(2 / m.window)
+    error = SWING_NOISE * m.noise * math.sqrt(2 / m.window)
     train = _rises(m.level, max(SWING_SHARE * m.start, error)) if len(m.losses) >= 4 * m.window else []
     for rises, steps, levels, name in (
         (held, m.held_steps, m.held_out, "Held-out"),
