@@ -189,19 +189,24 @@ def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if request.method == "POST":
         return JSONResponse({"message": error.detail}, status_code=error.status_code)
-    page = render_page(
-        "note.html",
-        package=PACKAGE,
-        title="This link isn't known",
-        text="Open the link that you were given, all of it. The terminal that serves this page shows the links.",
-        text_zh="链接无效。请打开发给您的完整链接；运行服务的终端会显示这些链接。",
+    return _note(
+        error.status_code,
+        "This link isn't known",
+        "Open the link that you were given, all of it. The terminal that serves this page shows the links.",
+        "链接无效。请打开发给您的完整链接；运行服务的终端会显示这些链接。",
     )
-    return HTMLResponse(page, status_code=error.status_code)
 
 
 def _unusable(request: Request, error: Exception) -> Response:
-    """The store can't be written: the page says so and keeps what was typed."""
-    return JSONResponse({"message": str(error)}, status_code=503)
+    """The store or the test can't be used: the page says so, and keeps what was typed."""
+    if request.method == "POST":
+        return JSONResponse({"message": str(error)}, status_code=503)
+    return _note(503, "The test can't be shown", str(error), "无法显示测试。")
+
+
+def _note(status: int, title: str, text: str, text_zh: str) -> Response:
+    page = render_page("note.html", package=PACKAGE, title=title, text=text, text_zh=text_zh)
+    return HTMLResponse(page, status_code=status)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -198,6 +198,9 @@ def test_a_store_that_cannot_be_written_is_said_to_the_rater(site: Site) -> None
     answer = site.vote()
     assert answer.status_code == 503
     assert "can't be used as a store of ratings" in answer.json()["message"]
+    page = site.client.get(site.path())
+    assert page.status_code == 503
+    assert "can&#39;t be used as a store of ratings" in page.text
 
 
 def test_the_page_holds_no_active_content_of_its_own_or_of_the_text(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@
     fill(drafts.get(id) || votes.get(id));
     count();
     $("previous").disabled = here === 0;
-    for (const pane of items[here].querySelectorAll(".pane, .text")) pane.scrollTop = 0;
+    for (const pane of items[here].querySelectorAll(".pane")) pane.scrollTop = 0;
     if (focus) {
       window.scrollTo(0, 0);
       items[here].querySelector(".number").focus({ preventScroll: true });
@@ -334,7 +334,10 @@
   function owned(target, key) {
     if (target.matches("textarea, select, summary, input[type=file]")) return true;
     if (target.matches("input[type=radio]")) return key.startsWith("Arrow");
-    if (target.matches(".pane, pre")) return key.startsWith("Arrow") && target.scrollHeight + target.scrollWidth > target.clientHeight + target.clientWidth;
+    if (target.matches(".pane, pre")) {
+      const scrolls = key === "ArrowDown" ? target.scrollHeight > target.clientHeight : target.scrollWidth > target.clientWidth;
+      return key.startsWith("Arrow") && scrolls;
+    }
     return key === "Enter" && target.matches("button") && !target.matches('.choice[aria-pressed="true"]');
   }
 
