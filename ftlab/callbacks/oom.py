@@ -81,7 +81,7 @@ def told(event: OomEvent) -> str:
     if event.phase == "update":
         return rows + "The update was run again with all cached memory free."
     if event.recompute is not None:
-        return rows + f"The same rows were run again, one at a time, with recompute={event.recompute}."
+        return rows + f"The same rows were run again with recompute={event.recompute}: a row was alone already."
     scope = "its micro-batches held" if event.phase == "evaluation" else "micro-batches now hold"
     sizes = f"{scope} {event.budget_after} tokens instead of {event.budget_before}."
     return rows + f"The same rows were run again: {sizes}"

@@ -1,9 +1,10 @@
 """Runs the rows of one optimizer step, in micro-batches that fit the device.
 
 In: the rows and three callables (the loss of a micro-batch, its backward, a fresh start). Out: Σ NLL, with gradients
-accumulated in the parameters. On out of memory the same rows run again in micro-batches of half the size, at last one
-row at a time, then with more recomputation: no row is lost or seen twice, and neither the batch nor the schedule
-changes. The smaller budget stays in force until steps have long been clean; then it doubles again.
+accumulated in the parameters. On out of memory the same rows run again: in micro-batches of half the size where
+several rows shared the one that failed, with more recomputation where it was a single row. No row is lost or seen
+twice, and neither the batch nor the schedule changes. The smaller budget stays in force until steps have long been
+clean; then it doubles again.
 
 Learning rates, clipping, the update and Lightning are not known here.
 """
@@ -149,9 +150,8 @@ class StepRunner:
         while True:
             begin()
             plan = self.micro_batches(rows)
-            nll, memory = self._attempt(plan, device, backward)
-            can_shrink = any(len(rows) > 1 for rows in plan)
-            worst = rank.highest(0 if nll is not None else 1 if can_shrink else 2, device)
+            nll, failed, memory = self._attempt(plan, device, backward)
+            worst = rank.highest(0 if nll is not None else 1 if len(failed) > 1 else 2, device)
             if worst == 0:
                 assert nll is not None
                 if not probe:
@@ -163,11 +163,11 @@ class StepRunner:
             if worst == 2:
                 level = self._lighten()
                 if level is None:
-                    raise RowTooLargeError(f"{_too_large(plan, memory)} {self._advice or _ADVICE}")
+                    raise RowTooLargeError(f"{_too_large(failed, memory)} {self._advice or _ADVICE}")
             if nll is None:
                 before = self.micro_batch_tokens
-                if can_shrink:
-                    self._shrink(plan)
+                if len(failed) > 1:  # halving a budget that nothing filled would change nothing
+                    self.micro_batch_tokens = min(before, _tokens(failed, self._layout)) // 2
                 longest = max(len(row) for rows in plan for row in rows)
                 events.append(
                     OomEvent(
@@ -207,7 +207,7 @@ class StepRunner:
                 continue
             release(device)
             if len(group) == 1:
-                raise RowTooLargeError(f"{_too_large([group], memory)} {self._advice or _ADVICE}")
+                raise RowTooLargeError(f"{_too_large(group, memory)} {self._advice or _ADVICE}")
             middle = len(group) // 2
             waiting[:0] = [group[:middle], group[middle:]]
             before, after = _tokens(group, self._layout), max(_tokens(part, self._layout) for part in waiting[:2])
@@ -255,9 +255,9 @@ class StepRunner:
 
     def _attempt(
         self, plan: list[list[EncodedRow]], device: torch.device, backward: Callable[[Tensor], None]
-    ) -> tuple[Tensor | None, tuple[int, int]]:
-        """Σ NLL, or None where memory ran out, then with the bytes that were allocated and reserved."""
-        total = torch.zeros((), device=device)
+    ) -> tuple[Tensor | None, list[EncodedRow], tuple[int, int]]:
+        """Σ NLL; where memory ran out None, the rows that ran then, and the bytes that were allocated and reserved."""
+        total, rows = torch.zeros((), device=device), list[EncodedRow]()
         try:
             for rows in plan:
                 nll = self.nll(rows)
@@ -266,13 +266,8 @@ class StepRunner:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            return None, allocated_bytes(device)
-        return total, (0, 0)
-
-    def _shrink(self, plan: list[list[EncodedRow]]) -> None:
-        """Halves what the largest micro-batch held: halving a budget that nothing filled would change nothing."""
-        held = max(_tokens(rows, self._layout) for rows in plan if len(rows) > 1)
-        self.micro_batch_tokens = max(1, min(self.micro_batch_tokens, held) // 2)
+            return None, rows, allocated_bytes(device)
+        return total, [], (0, 0)
 
 
 def _tokens(rows: Sequence[EncodedRow], layout: Layout) -> int:
@@ -286,9 +281,7 @@ _ADVICE = (
 )
 
 
-def _too_large(plan: list[list[EncodedRow]], memory: tuple[int, int]) -> str:
-    rows = [row for rows in plan for row in rows]
-    longest = max(rows, key=len, default=None)
-    which = f"row {longest.id} of {len(longest)} tokens" if longest is not None else "a row of another rank"
+def _too_large(failed: list[EncodedRow], memory: tuple[int, int]) -> str:
+    which = f"row {failed[0].id} of {len(failed[0])} tokens" if len(failed) == 1 else "a row of another rank"
     held = f" ({memory[0] / 2**30:.2f} GiB allocated, {memory[1] / 2**30:.2f} GiB reserved)" if memory[1] else ""
-    return f"Out of memory with a single row in each micro-batch; the longest is {which}{held}."
+    return f"Out of memory with a single row in the micro-batch: {which}{held}."

@@ -31,9 +31,3 @@ def test_report_is_a_file_and_comes_no_more_often_than_asked(tmp_path: Path, mon
     monkeypatch.setenv(VARIABLE, str(file))
     watch(tmp_path, [SweepProgress(every_s=3600.0)])
     assert json.loads(file.read_text())["step"] == 6
-
-
-def test_nothing_is_written_outside_of_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    watch(tmp_path, [SweepProgress(every_s=0.0)])
-    assert not list(tmp_path.glob("progress*"))

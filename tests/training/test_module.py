@@ -118,7 +118,7 @@ def test_row_that_cannot_fit_ends_the_run(tmp_path: Path) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return sum_nll(model, micro)
 
-    with pytest.raises(RowTooLargeError, match="Out of memory with a single row in each micro-batch"):
+    with pytest.raises(RowTooLargeError, match="Out of memory with a single row in the micro-batch"):
         run_toy(tmp_path, toy_module(toy_model(), nll=never))
 
 

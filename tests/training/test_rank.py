@@ -54,8 +54,8 @@ def test_two_ranks_equal_one(case: str, tmp_path: Path) -> None:
 
 def test_row_that_fits_on_no_rank_ends_both(tmp_path: Path) -> None:
     first, second = _on_two_ranks("never fits on one rank", tmp_path)
-    assert "Out of memory with a single row in each micro-batch" in first["error"]
-    assert "Out of memory with a single row in each micro-batch" in second["error"]
+    assert "Out of memory with a single row in the micro-batch" in first["error"]
+    assert "Out of memory with a single row in the micro-batch" in second["error"]
 
 
 def test_buckets_keep_dtype_order_and_size(monkeypatch: pytest.MonkeyPatch) -> None:

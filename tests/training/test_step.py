@@ -91,7 +91,7 @@ def test_single_row_that_does_not_fit_ends_with_advice() -> None:
     longest = max(rows, key=len)
     run = Run(lambda micro: longest.id in micro.row_ids)
     with pytest.raises(
-        RowTooLargeError, match=rf"longest is row {longest.id} of {len(longest)} tokens.*max_row_tokens"
+        RowTooLargeError, match=rf"micro-batch: row {longest.id} of {len(longest)} tokens.*max_row_tokens"
     ):
         run.run(rows)
     assert run.weight.grad is None
@@ -168,6 +168,17 @@ def test_recomputation_rises_where_single_rows_do_not_fit_and_the_run_goes_on() 
     assert [event.recompute for event in sums.oom_events if event.recompute] == ["norms", "mlp"]
     assert sorted(sum(run.seen, ())) == [row.id for row in rows]
     assert run.weight.grad.item() == _supervised(rows)
+
+
+def test_a_row_that_fails_alone_does_not_take_the_others_apart() -> None:
+    rows = [*toy_rows(12), *toy_rows(1, seed=2, first_id=99, shortest=300, longest=301)]
+    risen: list[str] = []
+    run = Run(lambda micro: 99 in micro.row_ids and not risen, budget=64)
+    run.runner._lighten = lambda: risen.append("norms") or risen[-1]
+    (event,) = run.run(rows).oom_events
+    assert (event.budget_before, event.budget_after, event.recompute) == (64, 64, "norms")
+    assert max(len(ids) for ids in run.seen) > 1
+    assert sorted(sum(run.seen, ())) == [row.id for row in rows]
 
 
 def test_the_end_says_what_the_plan_advises() -> None:
