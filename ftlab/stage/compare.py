@@ -61,9 +61,14 @@ def find_folder(cfg: DictConfig) -> Path:
     if cfg.run is None:
         what = "must be given where `run` isn't."
         raise InputError([Problem("compare.folder", what, "Add run=<a run's folder>, or compare.folder=<a folder>.")])
-    folder = Path(cfg.run).expanduser()
+    return run_folder(cfg.run) / FOLDER
+
+
+def run_folder(run: str) -> Path:
+    """Returns the folder of what `run=` names: the run's, also where its adapter or model is named."""
+    folder = Path(run).expanduser()
     inside = folder.name in (ADAPTER, MODEL) and (folder.parent / CARD).is_file()
-    return (folder.parent if inside else folder) / FOLDER
+    return folder.parent if inside else folder
 
 
 def make_test(cfg: DictConfig, overrides: Sequence[str] | None = None) -> Trial:

@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ftlab.config.build import build_all
+from ftlab.config.explain import key_of
 from ftlab.evaluation.blind.page import write_result
 from ftlab.evaluation.blind.record import vote_rows, write_csv
 from ftlab.evaluation.blind.result import Result
@@ -26,10 +27,10 @@ from ftlab.evaluation.blind.trial import RATINGS, Trial
 from ftlab.logger.evaluation import PREFIX, mirror
 from ftlab.logger.wandb import WandbRun
 from ftlab.problem import InputError, Problem, raise_all
-from ftlab.report.card import add_evaluation
+from ftlab.report.card import FILE as CARD
+from ftlab.report.card import add_evaluation, read_card
 from ftlab.report.run import shown, write_report
-from ftlab.stage.compare import find_folder, raters_of
-from ftlab.stage.trained import find_trained
+from ftlab.stage.compare import find_folder, raters_of, run_folder
 
 log = logging.getLogger(__name__)
 
@@ -104,17 +105,15 @@ def publish(cfg: DictConfig, scored: Scored, overrides: Sequence[str] | None = N
         return
     typed = list(HydraConfig.get().overrides.task if overrides is None else overrides)
     folder, page, logger = scored.folder, None, cfg.logger
-    if cfg.run is not None:
-        trained = find_trained(cfg.run, typed)
-        logger = trained.configuration(typed)[0].logger
-        if trained.card:
-            folder = trained.folder
-            add_evaluation(folder, "blind", section)
-            page = write_report(folder)
-            scored.written["the run's page"] = shown(page)
-    nodes = {name: node for name, node in logger.items() if node._target_.endswith(WandbRun.__name__)}
-    given = {"folder": folder, "offline": cfg.offline}
-    for wandb in build_all(DictConfig(nodes), "logger", **given).values():
+    if cfg.run is not None and (run_folder(cfg.run) / CARD).is_file():
+        folder = run_folder(cfg.run)
+        add_evaluation(folder, "blind", section)
+        page = write_report(folder)
+        scored.written["the run's page"] = shown(page)
+        if not any(key_of(word).startswith("logger") for word in typed):
+            logger = DictConfig((read_card(folder) or {})["config"]["logger"])  # where the run's own numbers are
+    nodes = {name: node for name, node in logger.items() if node._target_.endswith(f".{WandbRun.__name__}")}
+    for wandb in build_all(DictConfig(nodes), "logger", folder=folder, offline=cfg.offline).values():
         mirror(wandb, {"blind": section}, page)
         if scored.rows:
             wandb.show_table(VOTES, scored.rows)

@@ -18,8 +18,10 @@ from ftlab.model.tokenizer import load_tokenizer
 from ftlab.problem import InputError
 from ftlab.stage import arms, run
 from ftlab.stage.compare import make_test, raters_of, write_pages
+from ftlab.stage.load import load_base
 from ftlab.stage.prepare import Inputs
-from ftlab.stage.run import OpenedRun
+from ftlab.stage.run import OpenedRun, open_run
+from ftlab.stage.score import answer
 from tests.config.composition import composed
 from tests.reference.trained_run import tiny, write_adapter, write_rows, write_run
 
@@ -77,7 +79,6 @@ def _refused(folder: Path, *overrides: str) -> InputError:
 def _opened_once() -> Iterator[None]:
     """Opens a run once for the same settings: that takes seconds, and is tested elsewhere."""
     known: dict[tuple[str, ...], OpenedRun] = {}
-    open_run = arms.open_run
 
     def open_once(cfg: DictConfig, overrides: Sequence[str]) -> OpenedRun:
         key = (str(cfg.run), *(word for word in overrides if word.startswith("evaluation.")))
@@ -152,8 +153,8 @@ def test_a_killed_test_answers_only_what_is_missing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    answer, loads = arms.answer, []
     asked: list[int] = []
+    loads: list[object] = []
 
     def dying(cfg: Any, inputs: Inputs, model: Any, prompts: Sequence[Sequence[int]]) -> list[Answer]:
         if len(asked) == 1:
@@ -172,9 +173,12 @@ def test_a_killed_test_answers_only_what_is_missing(
         asked.append(len(prompts))
         return answer(cfg, inputs, model, prompts)
 
-    load_base = run.load_base
+    def load(*given: Any) -> Any:
+        loads.append(given)
+        return load_base(*given)
+
     monkeypatch.setattr(arms, "answer", counting)
-    monkeypatch.setattr(run, "load_base", lambda *given: loads.append(1) or load_base(*given))
+    monkeypatch.setattr(run, "load_base", load)
     caplog.set_level("INFO")
     trial = _make(tmp_path, *_usual(trained, expert))
     assert "the last line was half written (26 bytes)" in caplog.text

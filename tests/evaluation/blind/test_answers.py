@@ -17,7 +17,8 @@ def test_a_file_cut_off_anywhere_goes_on_with_what_is_whole(tmp_path: Path) -> N
     file = tmp_path / "answers.jsonl"
     AnswerFile(file, SETTINGS).add(ANSWERS)
     whole = file.read_bytes()
-    for length in range(len(whole) + 1):
+    ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
+    for length in sorted({*ends, *(end + 1 for end in ends), *range(0, len(whole), 29)}):
         file.write_bytes(whole[:length])
         again = AnswerFile(file, SETTINGS)
         lines = whole[:length].count(b"\n")
