@@ -94,6 +94,8 @@ def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
     rows, encoded = held_out_rows(inputs)
     if not encoded:
         return ["No rows are held out, so nothing is measured on them: give data.test_path=<your rows>."]
+    if cfg.data.schema is not None and cfg.evaluation.format == "text":
+        return ["data.schema isn't used for text: evaluation.format=json holds answers against it."]
     if cfg.evaluation.format_rows and not rows_to_judge(cfg, rows)[1]:
         return [
             "No held-out row has a reference that is JSON, so no answers are judged: evaluation.format=json judges "

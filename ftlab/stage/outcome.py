@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from ftlab import metric
 from ftlab.data.row import Row
 from ftlab.evaluation import answers, forgetting, harness, perplexity
-from ftlab.evaluation.perplexity import Figure, figure
+from ftlab.evaluation.perplexity import Figure
 from ftlab.report.summary import Comparison, Sample
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.score import Score, held_out_rows, question, reference
@@ -27,7 +27,7 @@ def metrics_of(score: Score | None, *, of_base: bool) -> dict[str, float]:
     """
     if score is None:
         return {}
-    held, text, judged = score.held_out, _text(score), score.judged
+    held, text, judged = score.held_out, score.text, score.judged
     is_json = score.wants == "json"
     general, probe = _general(score), score.general and score.general.probe
     found = {
@@ -108,8 +108,8 @@ def shown_samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Sc
 def comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
     """Returns the lines of the summary: base against tuned."""
     lines: list[Comparison] = []
-    for name, figure_of in (("answers", _held_out), ("texts", _text)):
-        before, after = base and figure_of(base), figure_of(tuned)
+    measured = {"answers": (base and base.held_out, tuned.held_out), "texts": (base and base.text, tuned.text)}
+    for name, (before, after) in measured.items():
         if after is not None:
             lines += _perplexity(f"perplexity of {name}, {after.rows:,} rows", before, after)
     if tuned.judged is not None:
@@ -148,14 +148,6 @@ def _task(number: Mapping[str, float | None] | None) -> str:
 
 def _general(score: Score) -> Figure | None:
     return score.general.texts if score.general else None
-
-
-def _text(score: Score) -> Figure | None:
-    return None if score.sums is None else figure(score.sums.text_nll, score.sums.text_tokens)
-
-
-def _held_out(score: Score) -> Figure | None:
-    return score.held_out
 
 
 def _perplexity(name: str, before: Figure | None, after: Figure) -> list[Comparison]:

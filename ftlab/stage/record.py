@@ -62,7 +62,12 @@ class Record:
         every_steps = GPU_LOG_STEPS if inputs.device.type == "cuda" else 1
         self.callbacks: dict[str, Callback] = {}
         self.metrics = MetricsFile(place.folder, every_steps=every_steps)
-        given = {"folder": place.folder, "offline": cfg.offline, "every_steps": every_steps, **_names(place.folder)}
+        given = {
+            "folder": place.folder,
+            "offline": cfg.offline,
+            "every_steps": every_steps,
+            **_names(place.folder, cfg.task.name),
+        }
         mirrors: Mapping[str, Logger] = build_all(cfg.logger, "logger", **given)
         self.loggers: list[Logger] = [self.metrics, *mirrors.values()]
         self._resume()
@@ -162,13 +167,13 @@ def _status(error: BaseException | None) -> Status:
     return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
 
 
-def _names(folder: Path) -> dict[str, Any]:
+def _names(folder: Path, task: str) -> dict[str, Any]:
     """How the run is called where many runs are shown: by its folder; the jobs of a multirun as a group."""
     if not HydraConfig.initialized():
         return {"name": folder.name}
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
-        return {"name": folder.name, "job_type": "run"}
+        return {"name": folder.name, "job_type": "run" if task == "train" else task}
     sweep = Path(hydra.sweep.dir)
     group = f"{sweep.parent.name}/{sweep.name}"
     return {"name": hydra.job.override_dirname or folder.name, "group": group, "job_type": "multirun"}

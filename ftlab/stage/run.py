@@ -4,7 +4,6 @@ In: the configuration of this command. Out: an `OpenedRun`. What is missing or d
 is loaded.
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,8 +23,6 @@ from ftlab.stage.prepare import Inputs, load_model_config, model_source, plain, 
 from ftlab.stage.trained import RUN, Trained, find_trained, same_model
 from ftlab.training.memory import release
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class OpenedRun:
@@ -35,7 +32,7 @@ class OpenedRun:
         cfg: The run's own configuration, with what was typed now on top.
         inputs: Its rows, tokenizer and device; nothing of it holds weights.
         trained: Where the result lies and what it is.
-        notes: What was decided or has changed since, one sentence each.
+        notes: What has changed since, one sentence each; they are the first of `inputs.notes`, too.
     """
 
     cfg: DictConfig
@@ -107,8 +104,6 @@ def open_run(cfg: DictConfig, overrides: Sequence[str] | None = None) -> OpenedR
     if trained.kind == "adapter" and adapter_layout(trained.result) == "padded":
         inputs = replace(inputs, layout="padded")
     notes += _data_notes(inputs, trained.card, typed)
-    for note in notes:
-        log.info(note)
     return OpenedRun(composed, replace(inputs, notes=[*notes, *inputs.notes]), trained, notes)
 
 

@@ -31,8 +31,10 @@ class Score:
     Attributes:
         sums: Σ NLL of each row; None where nothing is held out or perplexity isn't asked for.
         held_out: Loss and perplexity of the answers; None where `sums` is.
+        text: Loss and perplexity of the whole texts; None where `sums` is.
         wants: What the answers that are judged must be; None where none is.
         judged: What those answers are worth.
+        asked: How many they are.
         answers: What the model wrote, by row id.
         general: What general texts and the probe say; None where they aren't asked for.
         tasks: What lm-eval's tasks say; empty where none are asked for.
@@ -40,6 +42,7 @@ class Score:
 
     sums: RowSums | None = None
     held_out: Figure | None = None
+    text: Figure | None = None
     wants: Wants | None = None
     judged: Judged | None = None
     asked: int = 0
@@ -75,6 +78,7 @@ def score(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> Score:
     return Score(
         sums=sums,
         held_out=None if sums is None else figure(sums.answer_nll, sums.answer_tokens),
+        text=None if sums is None else figure(sums.text_nll, sums.text_tokens),
         wants=wants,
         judged=_judge(cfg, wants, judged_rows, answers) if wants else None,
         asked=len(judged_rows),

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from transformers import PretrainedConfig
+from yaml import YAMLError
 
 from ftlab.config.compose import recompose
 from ftlab.config.explain import key_of
@@ -28,6 +30,8 @@ ADAPTER, MODEL = "adapter", "model"
 
 _NOT_THE_RUNS = ("task", "evaluation", "resume", "output_dir", "run")
 """What a run was started with that says nothing of this command."""
+_FIXED = ("method", "optimizer", "scheduler")
+"""What made the result, and can't be chosen any more."""
 _SHAPE = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
 
 
@@ -63,8 +67,9 @@ class Trained:
             The configuration, and what has changed, one sentence each.
 
         Raises:
-            InputError: It doesn't compose.
+            InputError: It doesn't compose, or what was typed would be another run.
         """
+        raise_all(_fixed(typed))
         keys = {key_of(word) for word in typed}
         kept = [word for word in self.overrides if key_of(word) not in {*keys, *_NOT_THE_RUNS}]
         cfg = recompose([*kept, *typed], self.config_name)
@@ -138,7 +143,7 @@ def _run(folder: Path, run: str) -> Trained:
     """The folder of a run of ftlab."""
     card = _card(folder)
     result = next((folder / name for name in (ADAPTER, MODEL) if (folder / name).is_dir()), None)
-    overrides = _stored(folder)
+    overrides, config_name = _stored(folder)
     task = card["config"].get("task", {}).get("name")
     if task != "train":
         what = f"must be the folder of a training run, but '{run}' is that of task={task}."
@@ -147,14 +152,13 @@ def _run(folder: Path, run: str) -> Trained:
         raise InputError([_unfinished(folder, card, overrides)])
     kind: Literal["adapter", "model"] = "adapter" if result.name == ADAPTER else "model"
     raise_all(_incomplete(result, kind))
-    name = OmegaConf.load(folder / ".hydra" / "hydra.yaml").hydra.job.config_name
-    return Trained(folder, result, kind, card, tuple(overrides), str(name))
+    return Trained(folder, result, kind, card, tuple(overrides), config_name)
 
 
 def _adapter(folder: Path, typed: Sequence[str]) -> Trained:
     """An adapter from elsewhere: its base is named now, or lies where the adapter says."""
     raise_all(check_adapter(folder, RUN))
-    overrides = [] if _names(typed, "method") else ["method=lora"]
+    overrides = ["method=lora"]  # stands for whichever it is: brings a base that isn't quantised
     if not _names(typed, "model"):
         base = str(adapter_config(folder).get("base_model_name_or_path") or "")
         if not base or not Path(base).is_dir():
@@ -171,7 +175,14 @@ def _model(folder: Path, typed: Sequence[str]) -> Trained:
     if not _names(typed, "model"):
         what = f"must be named, because '{folder}' holds a whole model, which doesn't say what it was trained from."
         raise InputError([Problem("model", what, "Add model=..., or model=custom model.path=...")])
-    return Trained(folder, folder, "model", overrides=() if _names(typed, "method") else ("method=full",))
+    return Trained(folder, folder, "model", overrides=("method=full",))
+
+
+def _fixed(typed: Sequence[str]) -> Iterator[Problem]:
+    for word in typed:
+        key = key_of(word)
+        if key.partition(".")[0] in _FIXED:
+            yield Problem(key, "can't be given where something trained is opened: it was chosen then.", "Leave it out.")
 
 
 def _card(folder: Path) -> dict[str, Any]:
@@ -187,14 +198,19 @@ def _card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _stored(folder: Path) -> list[str]:
-    """What the run was started with, as Hydra wrote it down."""
+def _stored(folder: Path) -> tuple[list[str], str]:
+    """What the run was started with, as Hydra wrote it down: the overrides, and the primary configuration."""
     hydra = folder / ".hydra"
     missing = [name for name in ("overrides.yaml", "hydra.yaml") if not (hydra / name).is_file()]
     if missing:
         what = f"must be a whole run folder, but '{hydra}' lacks {' and '.join(missing)}."
         raise InputError([Problem(RUN, what, "Copy the hidden folder too, or name the adapter's folder elsewhere.")])
-    return [str(word) for word in OmegaConf.load(hydra / "overrides.yaml")]
+    try:
+        overrides = [str(word) for word in OmegaConf.load(hydra / "overrides.yaml")]
+        return overrides, str(OmegaConf.load(hydra / "hydra.yaml").hydra.job.config_name)
+    except (YAMLError, OmegaConfBaseException, OSError, AttributeError, TypeError) as error:
+        what = f"must be a whole run folder, but '{hydra}' can't be read: {str(error).splitlines()[0]}."
+        raise InputError([Problem(RUN, what, "Copy the hidden folder again.")]) from error
 
 
 def _unfinished(folder: Path, card: Mapping[str, Any], overrides: Sequence[str]) -> Problem:

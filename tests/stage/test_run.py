@@ -128,6 +128,12 @@ def test_what_has_changed_since_the_run_is_said_and_its_settings_are_kept(tmp_pa
     assert find_trained(str(folder), typed).configuration(typed)[0].data.split_seed == 3
 
 
+def test_what_made_the_result_can_not_be_changed_any_more(tmp_path: Path, run: Path) -> None:
+    said = _refused(tmp_path, f"run={run}", "method.r=8", "optimizer.lr=1e-3")
+    assert "method.r: can't be given where something trained is opened" in said
+    assert "optimizer.lr: can't be given" in said
+
+
 def test_an_interrupted_run_is_refused_with_the_command_that_goes_on(tmp_path: Path, run: Path) -> None:
     folder = write_run(tmp_path / "run", "method=lora", "training.max_steps=5", status="interrupted")
     said = _refused(tmp_path / "out", f"run={folder}")
@@ -177,6 +183,8 @@ def test_a_run_that_was_copied_in_parts_is_refused(tmp_path: Path, run: Path) ->
     assert "adapter_model.safetensors' can't be read" in _refused(tmp_path / "out", f"run={folder}")
     weights.unlink()
     assert "adapter_model.safetensors' can't be read" in _refused(tmp_path / "out", f"run={folder}")
+    (folder / ".hydra" / "overrides.yaml").write_text("- [open")
+    assert "/.hydra' can't be read" in _refused(tmp_path / "out", f"run={folder}")
     (folder / ".hydra" / "overrides.yaml").unlink()
     assert "lacks overrides.yaml" in _refused(tmp_path / "out", f"run={folder}")
 
