@@ -16,7 +16,7 @@ import pytest
 APPS = Path(__file__).parent / "apps"
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Waits for something that another process does."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -52,6 +52,7 @@ def test_task_in_main_sees_its_slot_its_environment_and_what_the_module_register
     ]
     assert [job["returned"] for job in app.record["jobs"]] == [4.0, 6.0, 8.0]
     assert app.record["status"] == "done"
+    assert app.record["slots"] == ["GPU 4", "GPU 7"]
 
 
 def test_package_is_started_as_a_single_run_of_its_own(app: Any) -> None:
@@ -69,7 +70,7 @@ def test_application_that_starts_on_import_is_told_how_to_mend_it(app: Any) -> N
 
 def test_ctrl_c_ends_jobs_and_what_they_started(app: Any) -> None:
     kinds = "kind=waits,stubborn,good"
-    process = app.start(kinds, "hydra.launcher.cpu_slots=2", "hydra.launcher.grace_s=0.3")
+    process = app.start(kinds, "hydra.launcher.cpu_slots=2", "hydra.launcher.grace_s=1.5")
     running = pids(app.sweep, 0, 1)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)

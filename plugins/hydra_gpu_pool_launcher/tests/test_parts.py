@@ -16,7 +16,7 @@ from hydra_plugins.hydra_gpu_pool_launcher._job import Job, Status, from_plain, 
 from hydra_plugins.hydra_gpu_pool_launcher._record import Record
 from hydra_plugins.hydra_gpu_pool_launcher._result import checked_progress
 from hydra_plugins.hydra_gpu_pool_launcher._slots import find_slots, parse_listing
-from hydra_plugins.hydra_gpu_pool_launcher._table import choose, draw
+from hydra_plugins.hydra_gpu_pool_launcher._table import choose, draw, short_labels
 from hydra_plugins.hydra_gpu_pool_launcher._words import bytes_text, duration, labels, left_s, sweep_left_s
 
 TWO_GPUS = """\
@@ -205,11 +205,33 @@ def test_table_without_room_shows_the_urgent_jobs() -> None:
     jobs += [Job(20, ("a=20",), status=Status.RUNNING), Job(21, ("a=21",)), Job(22, ("a=22",), status=Status.FAILED)]
     assert [job.num for job in choose(jobs, 5)] == [18, 19, 20, 21, 22]
     console = Console(file=io.StringIO(), width=100, force_terminal=False)
-    console.print(draw(jobs, 1, 10, 100.0))
+    console.print(draw(jobs, 1, 100, 10, 100.0))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0].startswith("1 waiting · 1 running · 20 done · 1 failed")
     assert lines[-1] == "and 18 done"
     assert len(lines) <= 9
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_table_leaves_out_columns_before_it_cuts_names(width: int) -> None:
+    told = {"step": 100, "steps": 1000, "loss": 1.234, "memory_bytes": 78_900_000_000}
+    jobs = [
+        Job(num, (f"model.method={name}", "seed=1"), slot="GPU 0", status=Status.DONE, started_s=0.0, progress=told)
+        for num, name in enumerate(("full", "lora"))
+    ]
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(draw(jobs, 1, width, 24, 100.0))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "method=full" in text
+    assert "model." not in text
+    assert "…" not in text
+    assert "100/1000" in text
+    assert ("78.9 GB" in text) == (width >= 80)
+
+
+def test_labels_stay_whole_where_they_would_become_the_same() -> None:
+    jobs = [Job(0, ("a.lr=1", "b.lr=1")), Job(1, ("a.lr=2", "b.lr=2"))]
+    assert short_labels(jobs)[0] == "a.lr=1 b.lr=1"
 
 
 def test_readme_tells_every_option() -> None:

@@ -53,51 +53,33 @@ def test_each_job_ends_for_itself_and_is_told(sweeper: Sweepers, capfd: pytest.C
 
 
 def test_resumed_sweep_runs_only_what_is_missing(
-    sweeper: Sweepers, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    sweeper: Sweepers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     first = sweeper("hydra.launcher.cpu_slots=3")
     first.launch("kind=good x=nan", "kind=raises", "kind=fine")
     began = first.job("kind=good")["started"]
+    (tmp_path / "sweep" / "2").rename(tmp_path / "elsewhere")
     monkeypatch.setenv("MENDED", "1")
     again = sweeper("hydra.launcher.skip_done=true", "hydra.launcher.again=['resume=auto']")
     results = again.launch("kind=later", "kind=fine", "kind=raises", "x=nan kind=good")
     assert [result.return_value for result in results][:3] == [1.5, 1.5, 1.5]
     assert str(results[3].return_value) == "nan"
-    assert results[1].cfg.kind == "fine"
-    assert results[1].status == JobStatus.COMPLETED
+    assert results[3].cfg.kind == "good"
+    assert results[3].status == JobStatus.COMPLETED
     assert again.nums() == {"x=nan kind=good": 0, "kind=raises": 1, "kind=fine": 2, "kind=later": 3}
     assert again.job("kind=good")["started"] == began, "a done job isn't run"
     assert again.record["counts"] == {"done": 4}
-    assert "hydra.run.dir=" in (again.folder / "1" / "argv").read_text()
-    assert "resume=auto" in (again.folder / "1" / "argv").read_text()
-    assert "resume=auto" not in (again.folder / "3" / "argv").read_text()
-    assert "done before" in capfd.readouterr().out
+    argv = {num: (again.folder / str(num) / "argv").read_text() for num in (1, 2, 3)}
+    assert "resume=auto" in argv[1]
+    assert "resume=auto" not in argv[3]
+    assert "#0 x=nan kind=good: done before" in capfd.readouterr().out
 
-
-def test_job_with_another_configuration_or_without_its_folder_runs_again(
-    sweeper: Sweepers, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    sweeper().launch("kind=good", "kind=fine")
-    (tmp_path / "sweep" / "1").rename(tmp_path / "elsewhere")
-    again = sweeper("hydra.launcher.skip_done=true")
-    again.launch("kind=good", "kind=fine")
-    assert again.nums() == {"kind=good": 0, "kind=fine": 1}
-    assert (tmp_path / "sweep" / "1" / "console.log").is_file()
     config = tmp_path / "conf" / "config.yaml"
     config.write_text(config.read_text().replace("other: 1", "other: 2"))
     changed = sweeper("hydra.launcher.skip_done=true")
-    changed.launch("kind=good")
-    assert [job["num"] for job in changed.record["jobs"] if job["overrides"] == ["kind=good"]] == [0, 2]
+    changed.launch("kind=good x=nan")
+    assert [job["num"] for job in changed.record["jobs"] if "kind=good" in job["overrides"]] == [0, 4]
     assert "#0 was done with the same overrides but another configuration" in capfd.readouterr().out
-
-
-def test_batches_of_a_sweeper_share_record_and_numbers(sweeper: Sweepers) -> None:
-    sweep = sweeper("hydra.launcher.cpu_slots=2")
-    first = sweep.launch("x=1", "kind=raises")
-    second = sweep.launch("x=1", first=2)
-    assert [result.status for result in first] == [JobStatus.COMPLETED, JobStatus.FAILED]
-    assert second[0].return_value == 1, "a sweeper may try the same point twice"
-    assert [job["num"] for job in sweep.record["jobs"]] == [0, 1, 2]
 
 
 def test_fail_fast_ends_what_runs_and_starts_nothing_more(sweeper: Sweepers) -> None:
@@ -109,13 +91,14 @@ def test_fail_fast_ends_what_runs_and_starts_nothing_more(sweeper: Sweepers) -> 
     assert [job["status"] for job in sweep.record["jobs"]] == ["interrupted", "failed", "not started"]
 
 
-def test_max_failures_lets_running_jobs_end_and_counts_over_batches(sweeper: Sweepers) -> None:
+def test_max_failures_counts_over_the_batches_of_a_sweeper(sweeper: Sweepers) -> None:
     sweep = sweeper("hydra.launcher.max_failures=1")
-    results = sweep.launch("kind=raises", "kind=good")
-    assert results[1].return_value == 1.5
+    first = sweep.launch("kind=raises", "kind=good")
+    assert [result.status for result in first] == [JobStatus.FAILED, JobStatus.COMPLETED]
     with pytest.raises(SweepStopped, match="max_failures=1: 2 jobs failed"):
-        sweep.launch("kind=odd", "kind=good", first=2)
-    assert [job["status"] for job in sweep.record["jobs"]] == ["failed", "done", "failed", "not started"]
+        sweep.launch("kind=good", "kind=odd", "kind=later", first=2)  # the same point twice is a job of its own
+    assert [job["num"] for job in sweep.record["jobs"]] == [0, 1, 2, 3, 4]
+    assert [job["status"] for job in sweep.record["jobs"]] == ["failed", "done", "done", "failed", "not started"]
 
 
 def test_job_that_cannot_start_fails_alone(sweeper: Sweepers) -> None:
@@ -126,16 +109,6 @@ def test_job_that_cannot_start_fails_alone(sweeper: Sweepers) -> None:
     assert good.return_value == 1.5
     with pytest.raises(ValueError, match=r"`hydra\.sweep\.subdir` must name another folder for each job"):
         _ = same_folder.return_value
-
-
-def test_gpu_slots_hold_one_job_at_a_time(sweeper: Sweepers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    sweep = sweeper()
-    sweep.launch("kind=good", "kind=fine", "kind=later")
-    assert sweep.record["slots"] == ["GPU 4", "GPU 7"]
-    used = [job["slot"] for job in sweep.record["jobs"]]
-    assert used[:2] == ["GPU 4", "GPU 7"]
-    assert used[2] in used[:2]
 
 
 def test_env_set_must_leave_the_devices_alone(sweeper: Sweepers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +141,15 @@ def test_folder_of_a_running_sweep_is_refused(sweeper: Sweepers, tmp_path: Path)
     (tmp_path / "sweep").mkdir()
     with alone(tmp_path / "sweep"), pytest.raises(OptionError, match="in use"):
         sweeper().launch("kind=good")
+
+
+def test_task_without_a_name_keeps_its_file() -> None:
+    import pickle
+
+    from hydra_plugins.hydra_gpu_pool_launcher._send import dumps
+
+    task = pickle.loads(dumps(lambda cfg: cfg))
+    assert task.__code__.co_filename == __file__
 
 
 def test_task_without_a_name_needs_cloudpickle(monkeypatch: pytest.MonkeyPatch) -> None:

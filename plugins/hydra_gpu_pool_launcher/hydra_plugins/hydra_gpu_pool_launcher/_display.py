@@ -92,7 +92,8 @@ class LiveTable:
         from hydra_plugins.hydra_gpu_pool_launcher._table import draw
 
         self._shown_s = time.monotonic()
-        self._live.update(draw(jobs, self._slots, self._console.size.height, time.time()), refresh=True)
+        width, lines = self._console.size
+        self._live.update(draw(jobs, self._slots, width, lines, time.time()), refresh=True)
 
 
 def open_display(slots: int, line_every_s: float) -> Display:

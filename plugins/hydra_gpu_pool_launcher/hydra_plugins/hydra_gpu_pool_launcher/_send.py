@@ -9,9 +9,10 @@ import importlib
 import io
 import pickle
 import sys
+from collections import ChainMap
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from hydra.core.singleton import Singleton
@@ -79,7 +80,27 @@ def dumps(value: Any) -> bytes:
             cloudpickle = None
         if cloudpickle is None:
             raise
-        return bytes(cloudpickle.dumps(value))
+        return _by_value(cloudpickle, value)
+
+
+def with_file(file: str, make: Any, arguments: tuple[Any, ...]) -> CodeType:
+    """Makes a code object that knows the file it was written in; the counterpart of `_by_value`."""
+    code: CodeType = make(*arguments)
+    return code.replace(co_filename=file)
+
+
+def _by_value(cloudpickle: ModuleType, value: Any) -> bytes:
+    """Pickles with cloudpickle, but keeps the names of files, which it leaves out: tracebacks are read by people."""
+    table = cloudpickle.Pickler.dispatch_table
+
+    def reduce_code(code: CodeType) -> Any:
+        make, arguments = table[CodeType](code)
+        return with_file, (code.co_filename, make, arguments)
+
+    pickler = type("ByValue", (cloudpickle.Pickler,), {"dispatch_table": ChainMap({CodeType: reduce_code}, table)})
+    buffer = io.BytesIO()
+    pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    return buffer.getvalue()
 
 
 def main_module() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The sweep as a table: which rows are shown, and what stands in them. Needs rich."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,30 +26,38 @@ _URGENCY = (Status.RUNNING, Status.FAILED, Status.INTERRUPTED, Status.WAITING, S
 FRAME_LINES = 5
 """Lines around the rows: the head, its rule, the line of counts, that of hidden jobs, the cursor's."""
 
+_COLUMNS = ("#", "job", "slot", "state", "step", "loss", "memory", "time", "left")
+_TO_THE_RIGHT = {"#", "step", "loss", "memory", "time", "left"}
+_DISPENSABLE = ("slot", "memory", "time", "loss", "#", "left", "step")
+"""Columns that a narrow terminal does without, in this order."""
+_JOB_WIDTH = 20
 
-def draw(jobs: Sequence[Job], slots: int, lines: int, now_s: float) -> RenderableType:
+
+def draw(jobs: Sequence[Job], slots: int, width: int, lines: int, now_s: float) -> RenderableType:
     """Draws the table.
 
     Args:
         jobs: All jobs of the launch.
         slots: How many run at a time.
-        lines: Height of the terminal.
+        width: Columns of the terminal.
+        lines: Lines of the terminal.
         now_s: The present moment, seconds since 1970.
 
     Returns:
         What rich shows.
     """
     shown = choose(jobs, max(3, lines - FRAME_LINES))
+    names = short_labels(jobs)
+    rows = [dict(zip(_COLUMNS, _cells(job, names[job.num], now_s), strict=True)) for job in shown]
+    widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in _COLUMNS}
+    columns = _columns_that_fit(widths, width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("#", justify="right")
-    table.add_column("job", ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("slot", "state"):
-        table.add_column(name, no_wrap=True)
-    for name in ("step", "loss", "memory", "time", "left"):
-        table.add_column(name, justify="right", no_wrap=True)
-    names = labels(jobs)
-    for job in shown:
-        table.add_row(*_cells(job, names[job.num], now_s))
+    for name in columns:
+        least = None if name == "job" else widths[name]
+        justify = "right" if name in _TO_THE_RIGHT else "left"
+        table.add_column(name, justify=justify, min_width=least, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
     counts = Counter(job.status for job in jobs)
     head = Text(" · ").join(Text(f"{counts[kind]} {kind}", style=_STYLES[kind]) for kind in Status if counts[kind])
     left = sweep_left_s(jobs, slots, now_s)
@@ -77,6 +86,26 @@ def choose(jobs: Sequence[Job], room: int) -> list[Job]:
     return sorted(urgent[:room], key=lambda job: job.num)
 
 
+def short_labels(jobs: Sequence[Job]) -> dict[int, str]:
+    """Names jobs as `labels` does, without the path before each key where no two keys become the same by that."""
+    names = labels(jobs)
+    keys = {text.partition("=")[0].lstrip("+") for name in names.values() for text in name.split(" ")}
+    if len({key.rpartition(".")[2] for key in keys}) < len(keys):
+        return names
+    return {num: re.sub(r"(?<!\S)\+*(?:\w+\.)*(\w+=)", r"\1", name) for num, name in names.items()}
+
+
+def _columns_that_fit(widths: dict[str, int], width: int) -> list[str]:
+    """Leaves out columns until the jobs' names have room."""
+    columns = list(_COLUMNS)
+    needed = widths | {"job": min(widths["job"], _JOB_WIDTH)}
+    for name in _DISPENSABLE:
+        if sum(needed[column] + 2 for column in columns) <= width:
+            break
+        columns.remove(name)
+    return columns
+
+
 def _cells(job: Job, label: str, now_s: float) -> list[Text]:
     told = job.progress
     step = f"{told['step']}/{told['steps']}" if "step" in told and "steps" in told else str(told.get("step", ""))
@@ -87,7 +116,7 @@ def _cells(job: Job, label: str, now_s: float) -> list[Text]:
     if job.status == Status.RUNNING and told.get("note"):
         state = str(told["note"])
     if job.attempts > 1:
-        state += f" (attempt {job.attempts})"
+        state += f" (try {job.attempts})"
     took = duration(job.seconds) if job.started_s is not None else ""
     remaining = duration(left) if left is not None else ""
     cells = [str(job.num), label, job.slot, state, step, loss, memory, took, remaining]
