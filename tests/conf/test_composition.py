@@ -12,7 +12,7 @@ from ftlab.config.folder import CONF_DIR
 from tests.config.composition import choices, composed
 
 FILES = sorted(CONF_DIR.rglob("*.yaml"))
-GIVEN = {"custom": "model.path=some/model", "hub": "data.hub_id=org/name"}
+GIVEN = {"custom": "model.path=some/model", "hub": "data.hub_id=org/name", "lm-eval": "evaluation.tasks=[hellaswag]"}
 """What a choice asks its user for."""
 
 
