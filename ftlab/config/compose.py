@@ -78,8 +78,9 @@ def recompose(overrides: Sequence[str], config_name: str = "config") -> DictConf
     """
     with nullcontext() if GlobalHydra.instance().is_initialized() else _hydra(CONF_DIR):
         problems, cfg = _compose(list(overrides), config_name)
-    raise_all(problems or validate.check(cfg))
+    raise_all(problems)
     assert cfg is not None, "what doesn't compose has its problems"
+    raise_all(validate.check(cfg))
     return cfg
 
 

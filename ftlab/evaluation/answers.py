@@ -110,15 +110,12 @@ def judge(asked: Sequence[Asked], answers: Sequence[Answer], *, wants: Wants, va
         if cause is not None
     ]
     pairs = [(answer.text, one.reference) for one, answer in zip(asked, answers, strict=True) if one.reference.strip()]
-    close: Closeness | None = closeness(*zip(*pairs, strict=True)) if pairs else None
+    close = asdict(closeness(*zip(*pairs, strict=True))) if pairs else dict.fromkeys(Closeness.__dataclass_fields__)
     return Judged(
         **_json_figures(asked, answers, wants, validator),
         stopped=sum(answer.stopped for answer in answers) / len(answers),
         mean_tokens=sum(answer.tokens for answer in answers) / len(answers),
-        exact=close and close.exact,
-        contains=close and close.contains,
-        rouge_l=close and close.rouge_l,
-        bleu=close and close.bleu,
+        **close,
         causes=counts,
         failures=sorted(failures, key=lambda failure: list(counts).index(failure["cause"])),
     )

@@ -12,10 +12,14 @@ from omegaconf import DictConfig
 from ftlab import metric
 from ftlab.data.row import Row
 from ftlab.evaluation import answers, forgetting, harness, perplexity
+from ftlab.evaluation.forgetting import General, Probe
 from ftlab.evaluation.perplexity import Figure
 from ftlab.report.summary import Comparison, Sample
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.score import Score, held_out_rows, question, reference
+
+NOTHING = Score()
+"""Of a model that wasn't measured."""
 
 
 def metrics_of(score: Score | None, *, of_base: bool) -> dict[str, float]:
@@ -27,24 +31,23 @@ def metrics_of(score: Score | None, *, of_base: bool) -> dict[str, float]:
     """
     if score is None:
         return {}
-    held, text, judged = score.held_out, score.text, score.judged
-    is_json = score.wants == "json"
-    general, probe = _general(score), score.general and score.general.probe
-    found = {
-        metric.TEST_LOSS: held and held.loss,
-        metric.TEST_PERPLEXITY: held and held.perplexity,
-        metric.TEST_TEXT_LOSS: text and text.loss,
-        metric.TEST_TEXT_PERPLEXITY: text and text.perplexity,
-        metric.TEST_JSON_RATE: judged.strict if judged and is_json else None,
-        metric.TEST_SCHEMA_RATE: judged and judged.schema,
-        metric.TEST_FIELDS_RIGHT: judged and judged.fields,
-        metric.TEST_STOP_RATE: judged and judged.stopped,
-        metric.TEST_EXACT_RATE: judged and judged.exact,
-        metric.TEST_ROUGE_L: judged and judged.rouge_l,
-        metric.GENERAL_LOSS: general and general.loss,
-        metric.GENERAL_PERPLEXITY: general and general.perplexity,
-        metric.GENERAL_PROBE_RATE: probe and probe.right / probe.asked,
-    }
+    general = score.general or General(None, None)
+    found: dict[str, float | None] = {metric.GENERAL_PROBE_RATE: _rate(general.probe)}
+    for key, measured, name in (
+        (metric.TEST_LOSS, score.held_out, "loss"),
+        (metric.TEST_PERPLEXITY, score.held_out, "perplexity"),
+        (metric.TEST_TEXT_LOSS, score.text, "loss"),
+        (metric.TEST_TEXT_PERPLEXITY, score.text, "perplexity"),
+        (metric.TEST_JSON_RATE, score.judged, "strict"),
+        (metric.TEST_SCHEMA_RATE, score.judged, "schema"),
+        (metric.TEST_FIELDS_RIGHT, score.judged, "fields"),
+        (metric.TEST_STOP_RATE, score.judged, "stopped"),
+        (metric.TEST_EXACT_RATE, score.judged, "exact"),
+        (metric.TEST_ROUGE_L, score.judged, "rouge_l"),
+        (metric.GENERAL_LOSS, general.texts, "loss"),
+        (metric.GENERAL_PERPLEXITY, general.texts, "perplexity"),
+    ):
+        found[key] = None if measured is None else getattr(measured, name)
     return {metric.of_base(key) if of_base else key: value for key, value in found.items() if value is not None}
 
 
@@ -69,21 +72,19 @@ def sections(inputs: Inputs, base: Score | None, tuned: Score | None, samples: S
 def perplexity_section(inputs: Inputs, base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
     """Returns perplexity before and after, by source and length (`ftlab.evaluation.perplexity.section`)."""
     ranges = [(source.name, source.first_id, source.end_id) for source in inputs.rows.sources]
-    return perplexity.section(base and base.sums, tuned and tuned.sums, ranges)
+    return perplexity.section((base or NOTHING).sums, (tuned or NOTHING).sums, ranges)
 
 
 def format_section(base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
     """Returns what the answers are worth before and after (`ftlab.evaluation.answers.section`)."""
-    known = tuned or base
-    if known is None:
-        return None
-    return answers.section(known.wants, known.asked, base and base.judged, tuned and tuned.judged)
+    known = tuned or base or NOTHING
+    return answers.section(known.wants, known.asked, (base or NOTHING).judged, (tuned or NOTHING).judged)
 
 
 def forgetting_section(inputs: Inputs, base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
     """Returns what general texts and the probe say before and after (`ftlab.evaluation.forgetting.section`)."""
     sources = inputs.general.sources if inputs.general else ()
-    return forgetting.section(base and base.general, tuned and tuned.general, sources)
+    return forgetting.section((base or NOTHING).general, (tuned or NOTHING).general, sources)
 
 
 def harness_section(base: Score | None, tuned: Score | None) -> list[dict[str, Any]] | None:
@@ -108,10 +109,10 @@ def shown_samples(cfg: DictConfig, inputs: Inputs, base: Score | None, tuned: Sc
 def comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
     """Returns the lines of the summary: base against tuned."""
     lines: list[Comparison] = []
-    measured = {"answers": (base and base.held_out, tuned.held_out), "texts": (base and base.text, tuned.text)}
-    for name, (before, after) in measured.items():
-        if after is not None:
-            lines += _perplexity(f"perplexity of {name}, {after.rows:,} rows", before, after)
+    before = base or NOTHING
+    for name, of_base, of_tuned in (("answers", before.held_out, tuned.held_out), ("texts", before.text, tuned.text)):
+        if of_tuned is not None:
+            lines += _perplexity(f"perplexity of {name}, {of_tuned.rows:,} rows", of_base, of_tuned)
     if tuned.judged is not None:
         what = "strict JSON" if tuned.wants == "json" else "ended by themselves"
         rate = "strict" if tuned.wants == "json" else "stopped"
@@ -125,12 +126,13 @@ def comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
 
 
 def _forgetting(base: Score | None, tuned: Score) -> Iterator[Comparison]:
-    if (texts := _general(tuned)) is not None:
-        yield from _perplexity(f"perplexity of {texts.rows:,} general texts", base and _general(base), texts)
-    before, after = base and base.general and base.general.probe, tuned.general and tuned.general.probe
-    if after is not None:
-        name = f"general questions, {after.asked:,}: right"
-        yield Comparison(name, _percent(before and before.right / before.asked), _percent(after.right / after.asked))
+    nothing = General(None, None)
+    before, after = (base or NOTHING).general or nothing, tuned.general or nothing
+    if after.texts is not None:
+        yield from _perplexity(f"perplexity of {after.texts.rows:,} general texts", before.texts, after.texts)
+    if after.probe is not None:
+        name = f"general questions, {after.probe.asked:,}: right"
+        yield Comparison(name, _percent(_rate(before.probe)), _percent(_rate(after.probe)))
 
 
 def _tasks(base: Score | None, tuned: Score) -> Iterator[Comparison]:
@@ -146,8 +148,8 @@ def _task(number: Mapping[str, float | None] | None) -> str:
     return f"{number['value']:.3f}{error}"
 
 
-def _general(score: Score) -> Figure | None:
-    return score.general.texts if score.general else None
+def _rate(found: Probe | None) -> float | None:
+    return None if found is None else found.right / found.asked
 
 
 def _perplexity(name: str, before: Figure | None, after: Figure) -> list[Comparison]:

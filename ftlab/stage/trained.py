@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from transformers import PretrainedConfig
-from yaml import YAMLError
 
 from ftlab.config.compose import recompose
 from ftlab.config.explain import key_of
@@ -208,7 +206,7 @@ def _stored(folder: Path) -> tuple[list[str], str]:
     try:
         overrides = [str(word) for word in OmegaConf.load(hydra / "overrides.yaml")]
         return overrides, str(OmegaConf.load(hydra / "hydra.yaml").hydra.job.config_name)
-    except (YAMLError, OmegaConfBaseException, OSError, AttributeError, TypeError) as error:
+    except Exception as error:  # of the file system, of YAML, of OmegaConf: all mean that the folder isn't whole
         what = f"must be a whole run folder, but '{hydra}' can't be read: {str(error).splitlines()[0]}."
         raise InputError([Problem(RUN, what, "Copy the hidden folder again.")]) from error
 

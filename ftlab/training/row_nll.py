@@ -75,7 +75,8 @@ def _decoded(model: nn.Module, micro: MicroBatch) -> Any:
 
 
 def _nll(model: nn.Module, decoded: Any, hidden_NC: Tensor, targets_N: Tensor, logits_bytes: int) -> Tensor:
-    inner: Any = model.get_base_model() if hasattr(model, "get_base_model") else model
+    unwrap: Any = getattr(model, "get_base_model", None)
+    inner: Any = model if unwrap is None else unwrap()
     vocabulary = inner.get_output_embeddings().weight.shape[0]
     positions = max(1, logits_bytes // (BYTES_PER_LOGIT * vocabulary))
     parts = []
