@@ -168,19 +168,22 @@ def _memorising(case: Case, sign: Sign) -> Iterator[Cause]:
 
 
 def _over_fitting(case: Case, sign: Sign) -> Iterator[Cause]:
-    yield _fewer_passes(case, sign.steps[0])
-    yield _rows("Too few rows for what is trained, or answers that don't belong to their questions.")
+    rows = _rows("Too few rows for what is trained, or answers that don't belong to their questions.")
+    fewer = _fewer_passes(case, sign.steps[0])
+    yield from (rows, fewer) if "parted" in sign.marks else (fewer, rows)
     yield from _less_capacity(case)
 
 
 def _fewer_passes(case: Case, best_step: float) -> Cause:
-    """Ends the run where held-out loss was lowest."""
+    """Ends the run where training last taught something general."""
     text = "Too many passes over the rows"
     if case.settings.max_steps:
-        return Cause(f"{text}: end where held-out loss is lowest.", (f"training.max_steps={max(1, round(best_step))}",))
+        return Cause(
+            f"{text}: end around step {round(best_step)}.", (f"training.max_steps={max(1, round(best_step))}",)
+        )
     epochs = case.settings.epochs or (case.curve.epochs[-1] if case.curve.epochs else None)
     if not epochs or not math.isfinite(epochs):
-        return Cause(f"{text}: end where held-out loss is lowest, around step {round(best_step)}.")
+        return Cause(f"{text}: end around step {round(best_step)}.")
     wanted = float(f"{max(epochs * best_step / case.last_step, 0.1):.2g}")
     return Cause(f"{text}: {epochs:.3g}.", (f"training.epochs={wanted:g}",))
 

@@ -1,11 +1,13 @@
 """`diagnose`: what a curve shows, as findings."""
 
+from collections.abc import Sequence
+
 from ftlab.evaluation.curve import broken, overfit, unsteady
 from ftlab.evaluation.curve.advice import finding_of
 from ftlab.evaluation.curve.curve import Curve, Settings
 from ftlab.evaluation.curve.finding import ORDER, Diagnosis, Finding, Kind
 from ftlab.evaluation.curve.measure import Measures
-from ftlab.evaluation.curve.sign import Case
+from ftlab.evaluation.curve.sign import Case, Sign
 
 LEAST_STEPS = 10
 """Fewer steps with a loss show nothing but the plainest faults."""
@@ -41,12 +43,20 @@ def diagnose(curve: Curve, settings: Settings | None = None) -> Diagnosis:
     """
     case = Case(curve, settings or Settings(), Measures.of(curve))
     can_be_measured = len(case.measures.losses) >= LEAST_LOSSES
-    signs = [sign(case) for sign in (SIGNS if can_be_measured else SIGNS[:1])]
-    kinds = {sign.kind for sign in signs if sign is not None}
-    covered = {kind for found in kinds for kind in CONSEQUENCES.get(found, ())}
-    findings = [finding_of(case, sign) for sign in signs if sign is not None and sign.kind not in covered]
+    signs = [sign for look in (SIGNS if can_be_measured else SIGNS[:1]) if (sign := look(case)) is not None]
+    covered = _covered(signs)
+    findings = [finding_of(case, sign) for sign in signs if sign.kind not in covered]
     findings.sort(key=lambda finding: ORDER.index(finding.kind))
     return Diagnosis(findings or [_unsuspicious(case)])
+
+
+def _covered(signs: Sequence[Sign]) -> set[Kind]:
+    """The kinds that need not be said, because another one says it."""
+    by_kind = {sign.kind: sign for sign in signs}
+    if "oscillating" in by_kind and "diverging" in by_kind and by_kind["diverging"].severity != "fatal":
+        del by_kind["diverging"]  # it came back, and more than once: the swings say more
+        return {"diverging", *_covered(list(by_kind.values()))}
+    return {kind for found in by_kind for kind in CONSEQUENCES.get(found, ())}
 
 
 def _unsuspicious(case: Case) -> Finding:

@@ -18,6 +18,8 @@ from ftlab.evaluation.curve.curve import Curve
 
 Numbers = NDArray[np.float64]
 
+TINY_LOSS = 1e-6
+"""Below this a loss is zero."""
 GAUSSIAN = 1.4826
 """What makes a median absolute deviation a standard deviation, where the scatter is a normal distribution's."""
 WINDOW_SHARE, LEAST_WINDOW, MOST_WINDOW = 0.1, 3, 25
@@ -79,6 +81,11 @@ class Measures:
     def noise(self) -> float:
         """The scatter of one step's loss, in nats: from differences of neighbours, which a trend hardly moves."""
         return difference_noise(self.losses)
+
+    @cached_property
+    def relative_noise(self) -> float:
+        """The scatter of one step's loss as a share of its level: hard batches are hard by a factor."""
+        return difference_noise(np.log(np.maximum(self.losses, TINY_LOSS)))
 
 
 def running_median(values: Numbers, window: int) -> Numbers:

@@ -4,13 +4,21 @@ import math
 
 import numpy as np
 
-from ftlab.evaluation.curve.measure import slope
+from ftlab.evaluation.curve.measure import TINY_LOSS, Measures, slope
 from ftlab.evaluation.curve.sign import Case, Sign
 
+LEAST_HELD = 4
+"""Fewer held-out losses show no course."""
 RISE_SHARE = 0.05
 """Held-out loss that stands 5 % over its lowest value is rising: up to there healthy runs of three passes wander."""
 GAIN_SHARE = 0.03
 """And by 3 % of what it had at the start: near zero, 5 % are nothing."""
+PART_RATIO, PART_LEVEL = 0.45, 0.06
+"""Or it falls no more while training loss does: then that ends below 45 % of it (runs on shuffled answers at 25 to
+37 %, healthy ones at 56 % and more, unless all is learned: below 6 % of its start it is as good as zero)."""
+PART_FALL, PART_SHARE = 0.3, 1 / 3
+"""In the second half training loss falls by 30 % and more, and held-out loss by less than a third of that share
+(shuffled answers: at most a fifth of it, healthy runs: two fifths and more)."""
 MEMORY_RATIO, MEMORY_LEVEL = 0.1, 0.1
 """Training loss below a tenth of the held-out loss is rows known by heart; where held-out loss is itself below a tenth
 of its start, both are learned and the ratio says nothing."""
@@ -21,19 +29,21 @@ FALLING_SHARE = 0.03
 
 
 def over_fitting(case: Case) -> Sign | None:
-    """Held-out loss that rises while training loss falls on."""
+    """Training and held-out loss that part: one falls on, the other one rises or stands."""
+    return _rising(case) or _parted(case) if len(case.measures.held_out) >= LEAST_HELD else None
+
+
+def _rising(case: Case) -> Sign | None:
     m = case.measures
-    if len(m.held_out) < 4:
-        return None
     lowest = int(np.argmin(m.held_out))
     best = float(m.held_out[lowest])
     last = float(min(m.held_out[-2:]))
     if lowest >= len(m.held_out) - 2 or last - best < max(RISE_SHARE * best, GAIN_SHARE * float(m.held_out[0])):
         return None
-    then = m.level[np.searchsorted(m.steps, m.held_steps[lowest], side="left").clip(0, len(m.level) - 1)]
-    if m.end > (1 - RISE_SHARE) * float(then):
-        return None
     step = int(m.held_steps[lowest])
+    then = _level_at(m, step)
+    if m.end > (1 - RISE_SHARE) * then:
+        return None
     return Sign(
         "over-fitting",
         "warning",
@@ -41,6 +51,28 @@ def over_fitting(case: Case) -> Sign | None:
         f"Held-out loss was lowest at step {step} ({best:.3g}) and is {m.held_out[-1]:.3g} at step"
         f" {int(m.held_steps[-1])}; training loss fell from {then:.3g} to {m.end:.3g}{_passes(case, step)}.",
         (step, case.last_step),
+    )
+
+
+def _parted(case: Case) -> Sign | None:
+    m = case.measures
+    place = int(np.searchsorted(m.held_steps, 0.5 * case.last_step, side="right")) - 1
+    if place < 0:
+        return None
+    step, held, end = int(m.held_steps[place]), float(m.held_out[place]), float(m.held_out[-1])
+    train = max(_level_at(m, step), TINY_LOSS)
+    train_fall, held_fall = 1 - m.end / train, 1 - end / held
+    is_apart = m.end < PART_RATIO * end and end > PART_LEVEL * float(m.held_out[0])
+    if not is_apart or train_fall < PART_FALL or held_fall > PART_SHARE * train_fall:
+        return None
+    return Sign(
+        "over-fitting",
+        "warning",
+        "Training and held-out loss part",
+        f"From step {step} on training loss fell by {train_fall:.0%} to {m.end:.3g}, held-out loss by"
+        f" {max(held_fall, 0):.0%} to {end:.3g}{_passes(case, step)}.",
+        (step, case.last_step),
+        frozenset({"parted"}),
     )
 
 
@@ -98,6 +130,11 @@ def still_falling(case: Case) -> Sign | None:
         f"In the last fifth of the run, from step {math.ceil(since)}, {words}.",
         (math.ceil(since), case.last_step),
     )
+
+
+def _level_at(m: Measures, step: int) -> float:
+    """The level of the training loss at the step, or the next one that is known."""
+    return float(m.level[min(int(np.searchsorted(m.steps, step, side="left")), len(m.level) - 1)])
 
 
 def _passes(case: Case, step: int | None) -> str:
