@@ -11,13 +11,14 @@ Nothing is chosen by what the model answers.
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from random import Random
 
 from scripts.tiny_corpus import instructions, mix, reading, records
 from scripts.tiny_corpus.document import Document
+from scripts.tiny_corpus.stories import tell
 from scripts.tiny_corpus.tokens import GENERATED_DOCUMENTS, SAMPLED_DOCUMENTS
 
 SEED = 424_242
@@ -109,7 +110,7 @@ def _first(found: Iterable[Question], count: int) -> list[Question]:
     return list(dict(found).items())[:count]
 
 
-def _write(file: Path, rows: list[dict[str, object]], count: int) -> None:
+def _write(file: Path, rows: Sequence[Mapping[str, object]], count: int) -> None:
     assert len(rows) >= count, f"{file.name}: {len(rows)} rows are left of those drawn, but {count} are wanted."
     file.parent.mkdir(parents=True, exist_ok=True)
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows[:count])
@@ -144,7 +145,7 @@ def _record(make: Callable[[Random], tuple[str, list[str]]]) -> Callable[[Random
 
 def _story(rng: Random) -> Question:
     """A question about a story; the answer must hold the fact."""
-    story = reading.tell(rng, rng.randint(1, 3))
+    story = tell(rng, rng.randint(1, 3))
     fact = rng.choice(story.facts)
     return f"{fact.question}\n\n{reading.text_of(story, rng)}", fact.short.rstrip(".").removeprefix("He ").removeprefix(
         "She "
