@@ -1,6 +1,7 @@
 """What becomes of a sweep's jobs: each ends for itself, is told, retried, and run again only if it must."""
 
 import json
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def test_each_job_ends_for_itself_and_is_told(sweeper: Sweepers, capfd: pytest.C
     raises, killed, exits, odd, flaky, good, unsendable = results
     with pytest.raises(ValueError, match="no such luck") as raised:
         _ = raises.return_value
-    assert "tasks.py" in str(raised.value.__cause__), "the job's own traceback comes along"
+    assert "tasks.py" in "".join(traceback.format_exception(raised.value)), "the job's own traceback comes along"
     for result, text in ((killed, "killed by SIGKILL"), (exits, r"sys.exit\(7\)"), (odd, "Odd: 1 and 2")):
         with pytest.raises(JobFailed, match=text):
             _ = result.return_value

@@ -181,7 +181,7 @@ class Pool:
                 "main": _send.main_module(),
                 "needs_main": getattr(task, "__module__", "") == "__main__",
             },
-            body={"application": self._application, "config": cfg},
+            body={"application": self._application, "config": _send.dumps(cfg)},
             log=job.log,
             environment=environment,
         )

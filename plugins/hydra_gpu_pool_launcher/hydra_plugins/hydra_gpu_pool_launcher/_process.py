@@ -21,7 +21,7 @@ def start(
     result: Path,
     *,
     head: Mapping[str, Any],
-    body: Mapping[str, Any],
+    body: Mapping[str, bytes],
     log: Path,
     environment: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
@@ -31,16 +31,14 @@ def start(
         specification: File that the process reads what to do from.
         result: File that it writes the result to.
         head: Plain values: where to import from.
-        body: What to run.
+        body: What to run: pickles that can only be read once the head's folders are known.
         log: File that gets its standard output and error, behind what is there already.
         environment: All its environment variables.
 
     Returns:
         The process.
     """
-    from hydra_plugins.hydra_gpu_pool_launcher._send import dumps
-
-    specification.write_bytes(pickle.dumps(dict(head)) + dumps(dict(body)))
+    specification.write_bytes(pickle.dumps(dict(head)) + pickle.dumps(dict(body)))
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # as multiprocessing does
     command = [sys.executable, *flags, str(Path(_worker.__file__)), str(specification), str(result)]
     with log.open("ab") as output:

@@ -75,8 +75,13 @@ def import_main(main: dict[str, str], *, needs_main: bool) -> None:
     sys.modules["__main__"] = sys.modules["__mp_main__"] = module
 
 
-def _run(packed: bytes, config: Any) -> dict[str, Any]:
+def _run(packed: bytes, packed_config: bytes) -> dict[str, Any]:
     """Runs the task with Hydra around it.
+
+    Args:
+        packed: A pickled `_send.Application`.
+        packed_config: The job's configuration, pickled. It is read once Hydra has looked for plugins: that makes the
+            plugins' classes anew, and the configuration must know the new ones.
 
     Returns:
         `result`: a pickled `JobReturn`, None if the job was interrupted; `error` and `traceback`: texts, empty if all
@@ -90,6 +95,7 @@ def _run(packed: bytes, config: Any) -> dict[str, Any]:
     setup_globals()
     Singleton.set_state({"instances": application.singletons, "omegaconf_resolvers": BaseContainer._resolvers})
     _register(application.resolvers)
+    config = pickle.loads(packed_config)
     outcome: dict[str, Any] = {"result": None, "error": "", "traceback": "", "interrupted": False}
     try:
         job = run_job(
