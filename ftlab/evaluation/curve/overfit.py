@@ -14,11 +14,10 @@ RISE_SHARE = 0.05
 GAIN_SHARE = 0.03
 """And by 3 % of what it had at the start: near zero, 5 % are nothing."""
 PART_RATIO, PART_LEVEL = 0.45, 0.06
-"""Or it falls no more while training loss does: then that ends below 45 % of it (runs on shuffled answers at 25 to
-37 %, healthy ones at 56 % and more, unless all is learned: below 6 % of its start it is as good as zero)."""
-PART_FALL, PART_SHARE = 0.3, 1 / 3
-"""In the second half training loss falls by 30 % and more, and held-out loss by less than a third of that share
-(shuffled answers: at most a fifth of it, healthy runs: two fifths and more)."""
+"""Or training loss has left it behind, and is below 45 % of it (25 to 37 % with shuffled answers, 56 % and more in
+healthy runs), unless all is learned: held-out loss below 6 % of its start is as good as zero."""
+TOGETHER = 2 / 3
+"""Up to two thirds of the held-out loss the two go together: rows differ."""
 MEMORY_RATIO, MEMORY_LEVEL = 0.1, 0.1
 """Training loss below a tenth of the held-out loss is rows known by heart; where held-out loss is itself below a tenth
 of its start, both are learned and the ratio says nothing."""
@@ -56,21 +55,20 @@ def _rising(case: Case) -> Sign | None:
 
 def _parted(case: Case) -> Sign | None:
     m = case.measures
-    place = int(np.searchsorted(m.held_steps, 0.5 * case.last_step, side="right")) - 1
-    if place < 0:
+    start, end = float(m.held_out[0]), float(m.held_out[-1])
+    easier = min(1.0, float(m.losses[0]) / start)  # rows may be easier than the held-out ones from the start
+    levels = [_level_at(m, int(step)) for step in m.held_steps]
+    if levels[-1] >= PART_RATIO * easier * end or end < PART_LEVEL * start:
         return None
-    step, held, end = int(m.held_steps[place]), float(m.held_out[place]), float(m.held_out[-1])
-    train = max(_level_at(m, step), TINY_LOSS)
-    train_fall, held_fall = 1 - m.end / train, 1 - end / held
-    is_apart = m.end < PART_RATIO * end and end > PART_LEVEL * float(m.held_out[0])
-    if not is_apart or train_fall < PART_FALL or held_fall > PART_SHARE * train_fall:
-        return None
+    near = [place for place, held in enumerate(m.held_out) if levels[place] >= TOGETHER * easier * held]
+    place = near[-1] if near else 0
+    step = int(m.held_steps[place])
     return Sign(
         "over-fitting",
         "warning",
         "Training and held-out loss part",
-        f"From step {step} on training loss fell by {train_fall:.0%} to {m.end:.3g}, held-out loss by"
-        f" {max(held_fall, 0):.0%} to {end:.3g}{_passes(case, step)}.",
+        f"Since step {step} training loss fell from {levels[place]:.3g} to {levels[-1]:.3g}, held-out loss from"
+        f" {m.held_out[place]:.3g} to {end:.3g}{_passes(case, step)}.",
         (step, case.last_step),
         frozenset({"parted"}),
     )
@@ -83,9 +81,9 @@ def memorising(case: Case) -> Sign | None:
         return None
     if len(m.held_out) >= 2:
         held, start = float(m.held_out[-1]), float(m.held_out[0])
-        if m.end > MEMORY_RATIO * held or held < MEMORY_LEVEL * start:
+        if _level_at(m, int(m.held_steps[-1])) > MEMORY_RATIO * held or held < MEMORY_LEVEL * start:
             return None
-        against = f"held-out loss is {held:.3g}, {held / max(m.end, 1e-9):.0f} times as much"
+        against = f"held-out loss is {held:.3g}, {held / max(m.end, TINY_LOSS):,.0f} times as much"
     else:
         if m.end > BY_HEART_LOSS or m.end > BY_HEART_SHARE * m.start:
             return None

@@ -96,12 +96,13 @@ def _settings(spec: Spec, device: str) -> list[str]:
 
 
 def _curve(cfg: Any, inputs: Any, file: Path) -> dict[str, Any]:
-    """What the metrics file holds, in columns; `tokens` are whole numbers again."""
+    """What the metrics file holds, in columns."""
     from ftlab import metric
     from ftlab.logger.csv import read_metrics
 
     rows = [row for row in read_metrics(file) if metric.TRAIN_LOSS in row]
     held_out = [(row[metric.STEP], row[metric.VAL_LOSS]) for row in read_metrics(file) if metric.VAL_LOSS in row]
+    tokens = [round(row[metric.SUPERVISED_TOKENS_PER_S] * row[metric.STEP_S]) for row in rows]
     return {
         "lr": _short(cfg.optimizer.lr),
         "scheduler": dict(cfg.scheduler),
@@ -110,7 +111,7 @@ def _curve(cfg: Any, inputs: Any, file: Path) -> dict[str, Any]:
         "total_steps": inputs.total_steps,
         "losses": [_short(row[metric.TRAIN_LOSS]) for row in rows],
         "grad_norms": [_short(row.get(metric.GRAD_NORM)) for row in rows],
-        "tokens": [round(row[metric.SUPERVISED_TOKENS_PER_S] * row[metric.STEP_S]) for row in rows],
+        "tokens": [] if all(tokens) else tokens,  # all that the doctor makes of them is whether there are any
         "held_out": [(step, _short(loss)) for step, loss in held_out],
         "skipped": int(max((row.get(metric.SKIPPED_STEPS, 0) for row in rows), default=0)),
     }
