@@ -11,6 +11,8 @@ from ftlab.problem import Problem
 _OWN_WEIGHTS = ("ftlab.method.full.FullMethod", "ftlab.method.freeze.FreezeMethod")
 _FP8_CAPABILITY = (8, 9)
 """The CUDA capability from which devices have FP8 tensor cores (NVIDIA's programming guide, compute capabilities)."""
+_HELD_OUT_QUESTIONS = 50
+"""What `compare.rows` is as shipped."""
 _BITS = {"none": 16, "nf4": 4, "fp4": 4, "int8": 8}
 
 
@@ -162,6 +164,19 @@ def _resume_names_a_checkpoint(cfg: DictConfig) -> Iterator[Problem]:
         )
 
 
+def _a_test_is_served_or_scored(cfg: DictConfig) -> Iterator[Problem]:
+    if "compare" not in cfg:
+        return
+    if cfg.compare.action == "score" and cfg.compare.serve:
+        yield Problem("compare.serve", "must be false with compare.action=score.", "Score in a command of its own.")
+    if cfg.compare.action != "score" and cfg.compare.ratings:
+        what = "are read with compare.action=score only, but it is 'answer'."
+        yield Problem("compare.ratings", what, "Add compare.action=score.")
+    if cfg.questions is not None and cfg.compare.rows != _HELD_OUT_QUESTIONS:
+        what = "must be left out where `questions` is given: it counts held-out rows, and the file is asked whole."
+        yield Problem("compare.rows", what)
+
+
 _RULES: tuple[Callable[[DictConfig], Iterator[Problem]], ...] = (
     _task_exists,
     _trained_weights_are_not_quantized,
@@ -173,4 +188,5 @@ _RULES: tuple[Callable[[DictConfig], Iterator[Problem]], ...] = (
     _rows_come_from_one_place,
     _schedule_fits_the_run,
     _resume_names_a_checkpoint,
+    _a_test_is_served_or_scored,
 )

@@ -117,13 +117,25 @@ def raters_of(cfg: DictConfig, folder: Path) -> tuple[str, ...]:
         InputError: A name can't be one.
     """
     file = folder / RATERS_FILE
-    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    before = _remembered(file) if file.is_file() else []
     named = plain(cfg.compare.raters) or ([] if before else _FIRST_RATERS)
     raters = tuple(dict.fromkeys([*before, *named]))
     raise_all(rater_name_problems(raters))
     if list(raters) != before:
         file.write_text(json.dumps(raters, ensure_ascii=False), encoding="utf-8")
     return raters
+
+
+def _remembered(file: Path) -> list[str]:
+    """Reads who was asked before."""
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            return names
+    except (OSError, ValueError):
+        pass
+    what = "must be a list of the raters' names, but can't be read."
+    raise InputError([Problem(str(file), what, "Remove it, and name them: compare.raters=[...].")])
 
 
 def write_pages(cfg: DictConfig, trial: Trial, raters: Sequence[str]) -> dict[str, Path]:

@@ -113,3 +113,13 @@ def test_fp8_without_fused_parts_is_refused() -> None:
     (fault,) = faults("kernels=none", "kernels.arithmetic=fp8")
     assert fault.startswith("kernels.arithmetic: must be model where neither")
     assert faults("kernels=fp8") == []
+
+
+def test_a_blind_test_is_served_or_scored_and_asked_one_set_of_questions() -> None:
+    assert faults("task=compare") == faults("task=compare", "questions=expert.jsonl", "compare.serve=true") == []
+    (fault,) = faults("task=compare", "compare.action=score", "compare.serve=true")
+    assert fault.startswith("compare.serve: must be false with compare.action=score")
+    (fault,) = faults("task=compare", "compare.ratings=[anna.json]")
+    assert fault.startswith("compare.ratings: are read with compare.action=score only")
+    (fault,) = faults("task=compare", "questions=expert.jsonl", "compare.rows=9")
+    assert fault.startswith("compare.rows: must be left out where `questions` is given")

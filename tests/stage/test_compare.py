@@ -263,6 +263,13 @@ def test_pages_tell_nothing_of_the_arms(tmp_path: Path, made: Trial, trained: Pa
     assert raters_of(_configured(), made.folder) == (*raters, "carl")
 
 
+def test_a_broken_list_of_raters_is_named(tmp_path: Path) -> None:
+    for content in ("[", "{}", "[1]"):
+        (tmp_path / "raters.json").write_text(content)
+        with pytest.raises(InputError, match=r"raters\.json: must be a list of the raters' names"):
+            raters_of(_configured(), tmp_path)
+
+
 def test_raters_whose_pages_would_be_one_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="upper and lower case"):
         raters_of(_configured("compare.raters=[anna,Anna]"), tmp_path)

@@ -14,6 +14,7 @@ from ftlab.data.files import find_files
 from ftlab.data.reader import AUTO, RowReader
 from ftlab.data.records import Record, read_records
 from ftlab.data.row import Message, Row
+from ftlab.data.schema import MISSING
 from ftlab.data.values import EMPTY_QUESTION, RowFault, filled, text_of
 from ftlab.problem import InputError, Problem
 
@@ -101,6 +102,9 @@ def _rows(records: list[Record], ids: Iterator[int], faults: Faults) -> Iterator
 
 
 def _row(record: Record, row_id: int) -> Row:
+    if _QUESTION not in record.fields:
+        found = ", ".join(f"`{name}`" for name in record.fields) or "none"
+        raise RowFault(f"the field `{_QUESTION}` must be there, but the row's fields are {found}.", code=MISSING)
     question = filled(record.fields.get(_QUESTION), _QUESTION, empty=EMPTY_QUESTION)
     reference = text_of(record.fields.get(_REFERENCE), _REFERENCE)
     return Row(row_id, record.origin, messages=(Message("user", question), Message("assistant", reference)))
