@@ -32,6 +32,9 @@ def test_wheel_holds_package_conf_plugins_model_and_data(wheel: Path) -> None:
         "ftlab/model/tiny/model.safetensors",
         "ftlab/model/tiny/tokenizer.json",
         "ftlab/data/demo/train.jsonl",
+        "ftlab/evaluation/blind/template/rate.html",
+        "ftlab/evaluation/blind/template/rate.js",
+        "ftlab/evaluation/blind/template/text.css",
         "hydra_plugins/hydra_ftlab_searchpath/__init__.py",
         "hydra_plugins/hydra_gpu_pool_launcher/gpu_pool_launcher.py",
         "hydra_plugins/hydra_gpu_pool_launcher/_worker.py",
@@ -59,9 +62,11 @@ def test_wheel_trains_from_another_folder(wheel: Path, tmp_path: Path) -> None:
 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    train = [str(fresh / "bin" / "ftlab"), "training.max_steps=2", "evaluation=none", "hydra.run.dir=run"]
+    overrides = ["training.max_steps=2", "evaluation=none", "hydra/launcher=gpu_pool", "hydra.sweep.dir=sweep"]
+    train = [str(fresh / "bin" / "ftlab"), "-m", *overrides]  # in a process of the launcher's, so that both are tried
     done = subprocess.run(train, cwd=elsewhere, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    card = json.loads((elsewhere / "run" / "run.json").read_text())
+    (run,) = (elsewhere / "sweep").glob("0-*")
+    card = json.loads((run / "run.json").read_text())
     assert card["status"] == "done"
-    assert (elsewhere / "run" / "adapter" / "adapter_model.safetensors").is_file()
+    assert (run / "adapter" / "adapter_model.safetensors").is_file()

@@ -101,6 +101,7 @@ def serve(app: Starlette, port: int, on_ready: Callable[[int], None]) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
+            log_level="warning",
             access_log=False,  # Its lines would hold the raters' links.
             server_header=False,
             lifespan="off",
