@@ -97,12 +97,9 @@ class CurveDoctor(Callback):
 
     def _curve(self) -> Curve:
         steps = sorted(self._rows)
-        columns = zip(*(self._rows[step] for step in steps), strict=True)
-        return Curve(
-            steps=steps,
-            held_out=sorted(self._held_out.items()),
-            **dict(zip(_COLUMNS, map(list, columns), strict=True)),
-        )
+        columns = [[self._rows[step][place] for step in steps] for place in range(len(_COLUMNS))]
+        known: dict[str, Any] = dict(zip(_COLUMNS, columns, strict=True))
+        return Curve(steps=steps, held_out=sorted(self._held_out.items()), **known)
 
     def _read(self) -> None:
         """Reads what the device has of the steps since the last time, with one wait."""

@@ -36,7 +36,7 @@ def settings_of(config: Mapping[str, Any], total_steps: int | None) -> Settings:
     """
     training, method, optimizer = (config.get(group) or {} for group in ("training", "method", "optimizer"))
     rate, factor = method.get("learning_rate"), (config.get("model") or {}).get("lr_multiplier")
-    is_usual = rate and factor and "Adam" in str(optimizer.get("_target_"))
+    is_usual = "Adam" in str(optimizer.get("_target_"))
     return Settings(
         lr=optimizer.get("lr"),
         epochs=training.get("epochs"),
@@ -47,7 +47,7 @@ def settings_of(config: Mapping[str, Any], total_steps: int | None) -> Settings:
         total_steps=total_steps,
         method=method.get("name"),
         rank=method.get("r"),
-        usual_lr=rate * factor if is_usual else None,
+        usual_lr=rate * factor if is_usual and rate and factor else None,
     )
 
 

@@ -42,7 +42,7 @@ class Columns:
 
     def told(self) -> str:
         """Says what was taken for what."""
-        fields = ("step", "loss", "val_loss", "lr", "grad_norm", "epoch")
+        fields: tuple[Field, ...] = ("step", "loss", "val_loss", "lr", "grad_norm", "epoch")
         taken = [f"{field} = {self.of_field[field]}" for field in fields if field in self.of_field]
         others = f" (not taken: {', '.join(self.passed_over)})" if self.passed_over else ""
         return f"Columns: {', '.join(taken)}{others}."
@@ -61,8 +61,8 @@ def guess(filled: Mapping[str, int]) -> Columns:
     found: dict[Field, str] = {}
     passed_over: list[str] = []
     for field, usual in NAMES.items():
-        fitting = [name for name in plain if plain[name] in usual]
-        fitting.sort(key=lambda name: (-filled[name], usual.index(plain[name])))
+        ranked = sorted((-filled[name], usual.index(word), name) for name, word in plain.items() if word in usual)
+        fitting = [name for _, _, name in ranked]
         if fitting:
             found[field] = fitting[0]
             passed_over += fitting[1:]

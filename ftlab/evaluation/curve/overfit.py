@@ -16,6 +16,8 @@ GAIN_SHARE = 0.03
 PART_RATIO, PART_LEVEL = 0.45, 0.06
 """Or training loss has left it behind, and is below 45 % of it (25 to 37 % with shuffled answers, 56 % and more in
 healthy runs), unless all is learned: held-out loss below 6 % of its start is as good as zero."""
+PART_FALLING = 0.05
+"""And unless held-out loss still falls, by 5 % in the last fifth: then the run goes on learning."""
 TOGETHER = 2 / 3
 """Up to two thirds of the held-out loss the two go together: rows differ."""
 MEMORY_RATIO, MEMORY_LEVEL = 0.1, 0.1
@@ -23,7 +25,7 @@ MEMORY_RATIO, MEMORY_LEVEL = 0.1, 0.1
 of its start, both are learned and the ratio says nothing."""
 BY_HEART_LOSS, BY_HEART_SHARE = 0.02, 0.01
 """Without held-out rows: a mean probability of 98 % a token, which no text has that isn't known."""
-FALLING_SHARE = 0.03
+LATE, FALLING_SHARE = 0.8, 0.03
 """Held-out loss that fell by 3 % in the last fifth of a run will fall further."""
 
 
@@ -58,7 +60,9 @@ def _parted(case: Case) -> Sign | None:
     start, end = float(m.held_out[0]), float(m.held_out[-1])
     easier = min(1.0, float(m.losses[0]) / start)  # rows may be easier than the held-out ones from the start
     levels = [_level_at(m, int(step)) for step in m.held_steps]
-    if levels[-1] >= PART_RATIO * easier * end or end < PART_LEVEL * start:
+    is_apart = levels[-1] < PART_RATIO * easier * end and end > PART_LEVEL * start
+    before = _held_before(case)
+    if not is_apart or before - end > PART_FALLING * before:
         return None
     near = [place for place, held in enumerate(m.held_out) if levels[place] >= TOGETHER * easier * held]
     place = near[-1] if near else 0
@@ -104,13 +108,12 @@ def still_falling(case: Case) -> Sign | None:
     m = case.measures
     if not case.is_whole:
         return None
-    since = 0.8 * case.last_step
-    if len(m.held_out) >= 4:
-        late = m.held_out[m.held_steps >= since]
-        before = float(m.held_out[m.held_steps < since][-1])
-        if float(late[-1]) > m.held_out.min() or before - float(late[-1]) < FALLING_SHARE * before:
+    since = LATE * case.last_step
+    if len(m.held_out) >= LEAST_HELD:
+        before, last = _held_before(case), float(m.held_out[-1])
+        if last > m.held_out.min() or before - last < FALLING_SHARE * before:
             return None
-        words = f"held-out loss fell from {before:.3g} to {late[-1]:.3g}"
+        words = f"held-out loss fell from {before:.3g} to {last:.3g}"
     else:
         part = m.steps >= since
         steps, losses = m.steps[part], m.losses[part]
@@ -133,6 +136,13 @@ def still_falling(case: Case) -> Sign | None:
 def _level_at(m: Measures, step: int) -> float:
     """The level of the training loss at the step, or the next one that is known."""
     return float(m.level[min(int(np.searchsorted(m.steps, step, side="left")), len(m.level) - 1)])
+
+
+def _held_before(case: Case) -> float:
+    """Held-out loss before the last fifth of the run; the first one where all are later."""
+    m = case.measures
+    place = int(np.searchsorted(m.held_steps, LATE * case.last_step, side="left")) - 1
+    return float(m.held_out[max(place, 0)])
 
 
 def _passes(case: Case, step: int | None) -> str:
