@@ -8,6 +8,7 @@ from unittest.mock import create_autospec
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from ftlab.evaluation.blind.outcome import Outcome
 from ftlab.evaluation.blind.sheet import Rating, rating_file
 from ftlab.evaluation.blind.store import RatingStore
 from ftlab.evaluation.blind.trial import Trial
@@ -17,7 +18,7 @@ from ftlab.stage import votes
 from ftlab.stage.compare import raters_of
 from ftlab.stage.votes import Scored, publish, score_test
 from tests.config.composition import composed
-from tests.reference.made_trial import two_arms, vote
+from tests.reference.made_trial import made_trial, two_arms, vote
 from tests.reference.trained_run import write_run
 
 ITEMS = 20
@@ -98,6 +99,14 @@ def test_files_that_are_wrong_are_all_named_and_sound_ones_kept(trial: Trial, tm
 def test_a_score_without_votes_says_how_to_get_some(trial: Trial) -> None:
     with pytest.raises(InputError, match=r"nobody has rated yet.*compare\.serve=true"):
         _score(trial.folder)
+
+
+def test_a_test_whose_answers_are_all_the_same_needs_no_votes(tmp_path: Path) -> None:
+    made_trial(tmp_path, {"base": ["a", "b"], "tuned": ["a", "b"]})
+    result = _score(tmp_path).result
+    assert (result.asked, result.votes, result.pairs[0].outcome) == (0, 0, Outcome(0, 2, 0))
+    assert not (tmp_path / "result.csv").exists()
+    assert "same answers" in (tmp_path / "result.html").read_text()
 
 
 def test_a_score_where_there_is_no_test_says_so(tmp_path: Path) -> None:

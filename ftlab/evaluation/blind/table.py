@@ -50,7 +50,9 @@ def print_test(console: Console, trial: Trial, pages: Mapping[str, Path], comman
     if trial.same:
         facts["same answers"] = f"{len(trial.same)}: ties that nobody is asked about"
     taken = sum(trial.stripped().values(), Counter[str]())
-    facts["taken out"] = ", ".join(f"{kind} of {count} answers" for kind, count in sorted(taken.items())) or "nothing"
+    facts["taken out of answers"] = (
+        ", ".join(f"{kind} ({count}×)" for kind, count in sorted(taken.items())) or "nothing"
+    )
     facts["can find"] = sensitivity(len(trial.asked))
     facts["sealed"] = (
         f"{trial.folder / KEY}, which says whose each answer is: keep it from raters (test {trial.key.test})"
@@ -109,5 +111,5 @@ def _lines(entries: Mapping[str, str]) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in entries.items():
-        table.add_row(name, Text(value))
+        table.add_row(Text(name), Text(value))
     return table
