@@ -19,7 +19,7 @@ from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import shown
 from ftlab.report.summary import print_summary
 from ftlab.stage.measured import curve, measured, memory
-from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
+from ftlab.stage.outcome import comparisons, forgot, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
@@ -77,7 +77,7 @@ def conclude(
         comparisons=comparisons(base, tuned),
         samples=samples,
         facts=_facts(inputs, record, model, result, found, off),
-        next_commands=_next_commands(cfg, record, result),
+        next_commands=_next_commands(cfg, record, result, has_forgotten=forgot(base, tuned)),
     )
 
 
@@ -119,12 +119,14 @@ def _facts(
     return facts
 
 
-def _next_commands(cfg: DictConfig, record: Record, result: Path) -> dict[str, str]:
+def _next_commands(cfg: DictConfig, record: Record, result: Path, *, has_forgotten: bool) -> dict[str, str]:
     commands = {}
     if cfg.data.path is None and cfg.data.hub_id is None:
         commands["your own rows"] = "python -m ftlab data.path=mine.jsonl"
         commands["a larger model, on a GPU"] = "python -m ftlab method=qlora model=llama3-8b data.path=mine.jsonl"
     commands["compare methods"] = "python -m ftlab -m method=full,lora,qlora"
+    if has_forgotten:
+        commands["forget less"] = "python -m ftlab 'data.replay={path: general.jsonl, share: 0.1}'"
     if record.wandb is not None and record.wandb.sync_command and record.wandb.local_folder:
         commands["upload to W&B"] = f"wandb sync {shown(record.wandb.local_folder)}"
     if result.name == ADAPTER:
