@@ -42,6 +42,8 @@ def print_details(console: Console, sections: Mapping[str, Any]) -> None:
     for title, key in (("Perplexity by source", "sources"), ("Perplexity by length of the row", "lengths")):
         if len(groups := perplexity.get(key) or ()) > 1:
             console.print(_groups_table(title, groups))
+    if difference := perplexity.get("difference"):
+        console.print(Text(f"\n{_difference(difference)}"))
     if form:
         console.print(_measures_table(form))
         if causes := _causes(form):
@@ -63,6 +65,13 @@ def _groups_table(title: str, groups: Sequence[Mapping[str, Any]]) -> Table:
         cells = [cell for name in _MODELS for cell in _figure(group.get(name))]
         table.add_row(group["name"], f"{counted['rows']:,}", *cells)
     return table
+
+
+def _difference(found: Mapping[str, float]) -> str:
+    return (
+        f"Loss a token of the answers, tuned less base: {found['loss']:+.3f} nats, by the same rows "
+        f"{found['low']:+.3f} to {found['high']:+.3f} (95 % interval)."
+    )
 
 
 def _figure(found: Mapping[str, Any] | None) -> tuple[str, str]:

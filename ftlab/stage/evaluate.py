@@ -70,6 +70,8 @@ def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Sco
         "run card": shown(folder / CARD),
         "report": shown(folder / PAGE),
     }
+    if tuned.judged is not None and tuned.judged.failures:
+        facts["figures"] += f", with all {len(tuned.judged.failures)} answers that fail"
     if record.wandb is not None and record.wandb.local_folder is not None:
         facts["W&B"] = record.wandb.url or shown(record.wandb.local_folder)
     console = Console()
@@ -80,7 +82,7 @@ def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Sco
         comparisons=comparisons(base, tuned),
         samples=samples,
         facts=facts,
-        next_commands=_next_commands(opened, tuned),
+        next_commands=_next_commands(opened),
     )
 
 
@@ -104,13 +106,8 @@ def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
     return []
 
 
-def _next_commands(opened: OpenedRun, tuned: Score) -> dict[str, str]:
-    run = shown(opened.trained.folder)
-    commands = {}
-    if tuned.judged is not None and tuned.judged.failures:
-        commands["see what fails"] = f"{shown(opened.inputs.place.folder / PAGE)} lists {len(tuned.judged.failures)}"
-    commands["let people judge"] = f"python -m ftlab task=compare run={run}"
-    return commands
+def _next_commands(opened: OpenedRun) -> dict[str, str]:
+    return {"let people judge": f"python -m ftlab task=compare run={shown(opened.trained.folder)}"}
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ is a run of ftlab. Reads no weights.
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,10 +70,10 @@ class Trained:
         raise_all(_fixed(typed))
         keys = {key_of(word) for word in typed}
         kept = [word for word in self.overrides if key_of(word) not in {*keys, *_NOT_THE_RUNS}]
-        cfg = recompose([*kept, *typed], self.config_name)
+        cfg = self._composed([*kept, *typed])
         if not self.card:
             return cfg, []
-        alone = recompose(kept, self.config_name)
+        alone = self._composed(kept)
         alone.output_dir = cfg.output_dir  # Hydra's to fill in, which knows this command's folder only
         today, now = _plain(alone), _plain(cfg)
         notes = []
@@ -84,6 +84,18 @@ class Trained:
             OmegaConf.update(cfg, key, value)
             notes.append(f"{key} is {today[key]!r} in today's configuration and {value!r} in the run's, which is used.")
         return cfg, notes
+
+    def _composed(self, overrides: Sequence[str]) -> DictConfig:
+        """Composes, and says of what the run was started with that it isn't the command line's."""
+        try:
+            return recompose(overrides, self.config_name)
+        except InputError as error:
+            own = {key_of(word) for word in self.overrides}
+            fix = f"The run in '{self.folder}' was started with it, by another version of ftlab or of your conf folder."
+            problems = [
+                replace(one, fix=f"{one.fix} {fix}".strip()) if one.where in own else one for one in error.problems
+            ]
+            raise InputError(problems) from error
 
 
 def find_trained(run: str | None, typed: Sequence[str]) -> Trained:

@@ -134,6 +134,15 @@ def test_what_made_the_result_can_not_be_changed_any_more(tmp_path: Path, run: P
     assert "optimizer.lr: can't be given" in said
 
 
+def test_what_the_run_was_started_with_and_is_no_key_any_more_is_told_as_the_runs(tmp_path: Path, run: Path) -> None:
+    folder = write_run(tmp_path / "run", *_overrides(run))
+    write_adapter(folder / "adapter")
+    (folder / ".hydra" / "overrides.yaml").write_text("- method=lora\n- training.steps=5\n")
+    said = _refused(tmp_path / "out", f"run={folder}")
+    assert said.startswith("training.steps: is not a key.")
+    assert f"The run in '{folder}' was started with it" in said
+
+
 def test_an_interrupted_run_is_refused_with_the_command_that_goes_on(tmp_path: Path, run: Path) -> None:
     folder = write_run(tmp_path / "run", "method=lora", "training.max_steps=5", status="interrupted")
     said = _refused(tmp_path / "out", f"run={folder}")
