@@ -99,11 +99,12 @@ def show_diagnosis(found: Diagnosis, reading: Reading, file: Path, console: Cons
 
 def _told(finding: Finding) -> Group:
     first, last = finding.steps
+    span = f"step {first:,}" if first == last else f"steps {first:,} to {last:,}"
     head = Text.assemble(
         "\n", (finding.kind, _COLOURS[finding.severity]), (f"  {finding.title}", "bold"),
-        (f"  {finding.severity}, steps {first:,} to {last:,}", "dim"),
+        (f"  {finding.severity}, {span}", "dim"),
     )  # fmt: skip
-    lines: list[Any] = [head, Padding(finding.evidence, (0, 0, 0, 2))]
+    lines: list[Any] = [head, Padding(Text(finding.evidence), (0, 0, 0, 2))]
     lines += [Padding(Text(f"{place}. {cause}"), (0, 0, 0, 2)) for place, cause in enumerate(finding.causes, 1)]
     if finding.overrides:
         lines.append(

@@ -108,9 +108,7 @@ def _rows(text: str) -> Cause:
 
 def _non_finite(case: Case, sign: Sign) -> Iterator[Cause]:
     masks = _rows("Rows without a supervised token: a mean over none is no number. The check of the rows names them.")
-    rows = _rows(
-        f"Broken rows in steps {sign.steps[0]} to {sign.steps[1]}: the log names the rows of every step left out."
-    )
+    rows = _rows(f"Broken rows in {_span(sign)}: the log names the rows of every step left out.")
     precision = Cause("The arithmetic runs over: compute in a wider dtype.", ("trainer.precision=float32",))
     if "no-tokens" in sign.marks:
         yield masks
@@ -153,9 +151,7 @@ def _oscillating(case: Case, sign: Sign) -> Iterator[Cause]:
 
 
 def _spiking(case: Case, sign: Sign) -> Iterator[Cause]:
-    yield _rows(
-        f"Broken rows in those steps ({sign.steps[0]} to {sign.steps[1]}): garbage, wrong language, cut answers."
-    )
+    yield _rows(f"Broken rows in {_span(sign)}: garbage, another language, cut answers.")
     yield _clip(case)
     yield _lower(case)
     yield _batch(case)
@@ -177,13 +173,10 @@ def _over_fitting(case: Case, sign: Sign) -> Iterator[Cause]:
 def _fewer_passes(case: Case, best_step: float) -> Cause:
     """Ends the run where training last taught something general."""
     text = "Too many passes over the rows"
-    if case.settings.max_steps:
-        return Cause(
-            f"{text}: end around step {round(best_step)}.", (f"training.max_steps={max(1, round(best_step))}",)
-        )
     epochs = case.settings.epochs or (case.curve.epochs[-1] if case.curve.epochs else None)
-    if not epochs or not math.isfinite(epochs):
-        return Cause(f"{text}: end around step {round(best_step)}.")
+    if case.settings.max_steps or not epochs or not math.isfinite(epochs):
+        steps = max(1, round(best_step))
+        return Cause(f"{text}: end around step {steps}.", (f"training.max_steps={steps}",))
     wanted = float(f"{max(epochs * best_step / case.last_step, 0.1):.2g}")
     return Cause(f"{text}: {epochs:.3g}.", (f"training.epochs={wanted:g}",))
 
@@ -200,10 +193,15 @@ def _less_capacity(case: Case) -> Iterator[Cause]:
 
 def _still_falling(case: Case, sign: Sign) -> Iterator[Cause]:
     text, settings = "The run was short: go on with more steps, or try a higher rate.", case.settings
-    if settings.max_steps:
-        yield Cause(text, (f"training.max_steps={round(1.5 * settings.max_steps)}",))
+    if settings.epochs and not settings.max_steps:
+        yield Cause(text, (f"training.epochs={1.5 * settings.epochs:.2g}",))
     else:
-        yield Cause(text, (f"training.epochs={1.5 * settings.epochs:.2g}",) if settings.epochs else ())
+        yield Cause(text, (f"training.max_steps={round(1.5 * (settings.max_steps or case.last_step))}",))
+
+
+def _span(sign: Sign) -> str:
+    first, last = sign.steps
+    return f"step {first}" if first == last else f"steps {first} to {last}"
 
 
 def _gradient(case: Case) -> str:

@@ -34,13 +34,13 @@ def spiking(case: Case) -> Sign | None:
         return None
     worst = int(places[np.argmax(over[places])])
     steps = [int(m.steps[place]) for place in places]
-    listed = ", ".join(map(str, steps[:6])) + (", …" if len(steps) > 6 else "")
+    listed = "; so do steps " + ", ".join(map(str, steps[:6])) + (", …" if len(steps) > 6 else "")
     return Sign(
         "spiking",
         "warning",
         "Single steps jump far above the others",
         f"Step {int(m.steps[worst])} has a loss of {m.losses[worst]:.3g} where its neighbours have {base[worst]:.3g}"
-        f" ({over[worst] / scatter[worst]:.0f} times their scatter); steps {listed}.",
+        f" ({over[worst] / scatter[worst]:.0f} times their scatter){listed if len(steps) > 1 else ''}.",
         (steps[0], steps[-1]),
         frozenset({"unclipped"} if case.settings.lr is not None and not case.settings.max_grad_norm else ()),
     )
