@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from ftlab import metric
 from ftlab.data.row import Row
-from ftlab.evaluation import answers, forgetting, harness, perplexity
+from ftlab.evaluation import answers, breakdown, forgetting, harness
 from ftlab.evaluation.forgetting import General, Probe
 from ftlab.evaluation.perplexity import Figure
 from ftlab.report.summary import Comparison, Sample
@@ -70,9 +70,9 @@ def sections(inputs: Inputs, base: Score | None, tuned: Score | None, samples: S
 
 
 def perplexity_section(inputs: Inputs, base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
-    """Returns perplexity before and after, by source and length (`ftlab.evaluation.perplexity.section`)."""
+    """Returns perplexity before and after, by source and length (`ftlab.evaluation.breakdown.section`)."""
     ranges = [(source.name, source.first_id, source.end_id) for source in inputs.rows.sources]
-    return perplexity.section((base or NOTHING).sums, (tuned or NOTHING).sums, ranges)
+    return breakdown.section((base or NOTHING).sums, (tuned or NOTHING).sums, ranges)
 
 
 def format_section(base: Score | None, tuned: Score | None) -> dict[str, Any] | None:

@@ -16,7 +16,8 @@ from torchmetrics.text import Perplexity as TorchmetricsPerplexity
 
 from ftlab.data.pack import collate
 from ftlab.data.row import IGNORED
-from ftlab.evaluation.perplexity import Perplexity, RowSums, figure, measure, perplexity, section
+from ftlab.evaluation.breakdown import section
+from ftlab.evaluation.perplexity import Perplexity, RowSums, figure, measure, perplexity
 from ftlab.kernels.attention import packed_attention
 from ftlab.training.row_nll import row_nll
 from tests.reference.nll import row_nll as slow_nll
