@@ -134,7 +134,8 @@ def train(folder: Path, *overrides: str) -> dict[str, Any]:
 
 def shown(run: Mapping[str, Any]) -> dict[str, Any]:
     """What the result file keeps of a run."""
-    kept = {key: run[key] for key in ("overrides", "rc", "losses") if key in run}
+    kept = {key: run[key] for key in ("rc", "losses") if key in run}
+    kept["overrides"] = [override for override in run["overrides"] if not override.startswith("data.path=")]
     lines = [line for line in str(run["said"]).splitlines() if "memory" in line.lower()]
     kept["said of memory"] = [line.strip() for line in lines][:12]
     if run["rc"]:
