@@ -1,20 +1,19 @@
 """`task=check` as a user starts it: what is printed, which files there are, which exit code."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.reference.command import Done, run
+
 pytestmark = pytest.mark.slow
 
 
-def check(folder: Path, rows: list[dict[str, Any]], *overrides: str) -> subprocess.CompletedProcess[str]:
+def check(folder: Path, rows: list[dict[str, Any]], *overrides: str) -> Done:
     (folder / "mine.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    command = [sys.executable, "-m", "ftlab", "task=check", "data.path=mine.jsonl", "data.cache=null", "offline=true"]
-    return subprocess.run([*command, *overrides], cwd=folder, capture_output=True, text=True, timeout=300)
+    return run(folder, "task=check", "data.path=mine.jsonl", "data.cache=null", "offline=true", *overrides)
 
 
 def rows(count: int = 120) -> list[dict[str, Any]]:

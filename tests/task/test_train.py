@@ -1,7 +1,6 @@
 """The main job as a user starts it: what it reaches, what it leaves behind, and what an interruption does to it."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,21 +12,19 @@ import pytest
 import torch
 
 from ftlab.logger.csv import read_metrics
+from tests.reference.command import Command, run
+from tests.reference.page import Page, assert_self_contained
 from tests.reference.read_wandb import read_offline_run
 
-QUICK = ("evaluation=none", "logger=none", "~callbacks.samples", "training.batch_rows=8", "training.max_steps=6")
+QUICK = (
+    "evaluation=none", "logger=none", "~callbacks.samples", "training.batch_rows=8", "training.max_steps=6",
+    "training.eval_every_steps=6",
+)  # fmt: skip
 
 
-def _start(folder: Path, *overrides: str, **options: Any) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "ftlab", f"hydra.run.dir={folder}", *overrides]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
-
-
-def _run(folder: Path, *overrides: str) -> str:
-    process = _start(folder, *overrides)
-    said, _ = process.communicate(timeout=500)
-    assert process.returncode == 0, said
-    return said
+def _run(folder: Path, *overrides: str) -> None:
+    done = run(folder.parent, f"hydra.run.dir={folder}", *overrides)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _card(folder: Path) -> dict[str, Any]:
@@ -38,10 +35,12 @@ def _card(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def default_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("default") / "run"
-    said = _run(folder)
-    assert "times lower" in said
-    assert "strict JSON" in said
-    assert "W&B is offline" in said
+    command = [sys.executable, "-m", "ftlab", f"hydra.run.dir={folder}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout
+    assert "times lower" in done.stdout
+    assert "strict JSON" in done.stdout
+    assert "W&B is offline" in done.stdout
     return folder
 
 
@@ -54,7 +53,20 @@ def test_default_run_learns_the_company(default_run: Path) -> None:
     assert metrics["test/json_rate_base"] < 0.1
     assert metrics["test/json_rate"] >= 0.9
     assert card["measured"]["peak_bytes"] < 3e9
-    assert len(card["samples"]) == 3
+    evaluation = card["evaluation"]
+    assert evaluation["perplexity"]["difference"]["high"] < 0
+    assert len(evaluation["samples"]) == 3
+    assert set(evaluation) >= {"perplexity", "format", "forgetting", "curve", "samples"}
+
+
+@pytest.mark.slow
+def test_default_runs_page_says_that_it_is_better_and_what_was_measured(default_run: Path) -> None:
+    page = Page(default_run / "report.html")
+    assert_self_contained(page)
+    assert len(page.source.encode()) < 1_000_000
+    assert "Better: on 62 held-out rows" in page.words
+    assert page.words.count("not measured") == 1  # the blind test needs people
+    assert "task=compare" in page.words
 
 
 @pytest.mark.slow
@@ -93,18 +105,19 @@ def test_default_runs_wandb_history_is_its_metrics_file(default_run: Path) -> No
 
 @pytest.mark.slow
 def test_interrupted_run_goes_on_to_the_losses_of_an_unbroken_one(tmp_path: Path) -> None:
-    steps = ("training.max_steps=30", "training.checkpoint_every_steps=5", "training.eval_every_steps=10")
+    steps = ("training.max_steps=20", "training.checkpoint_every_steps=5", "training.eval_every_steps=10")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     _run(whole, *QUICK, *steps)
-    process = _start(broken, *QUICK, *steps, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    command = Command(tmp_path, f"hydra.run.dir={broken}", *QUICK, *steps)
     deadline = time.monotonic() + 200
     while not list(broken.glob("checkpoints/step-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=200)
-    assert process.returncode == 130, said
-    assert "resume=auto" in said
+    command.interrupt(signal.SIGTERM)
+    done = command.wait()
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert "resume=auto" in done.stdout + done.stderr
     assert _card(broken)["status"] == "interrupted"
+    assert "The run was interrupted at step" in Page(broken / "report.html").words
 
     _run(broken, *QUICK, *steps, "resume=auto")
     card = _card(broken)
@@ -114,14 +127,13 @@ def test_interrupted_run_goes_on_to_the_losses_of_an_unbroken_one(tmp_path: Path
         for folder in (whole, broken)
     ]
     assert losses[0] == losses[1]
-    assert len(losses[0]) == 30
+    assert len(losses[0]) == 20
 
 
 @pytest.mark.slow
 def test_multirun_gives_each_job_a_wandb_run_of_its_own(tmp_path: Path) -> None:
     quick = [word for word in QUICK if word != "logger=none"]
-    command = [sys.executable, "-m", "ftlab", "-m", "method=full,lora,qlora", f"hydra.sweep.dir={tmp_path}", *quick]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    done = run(tmp_path, "-m", "method=full,lora,qlora", f"hydra.sweep.dir={tmp_path}", *quick)
     assert done.returncode == 0, done.stdout + done.stderr
     runs = [read_offline_run(folder) for folder in sorted(tmp_path.glob("*/wandb/offline-run-*"))]
     assert len({run.run.run_id for run in runs}) == 3
@@ -136,8 +148,8 @@ def test_multirun_gives_each_job_a_wandb_run_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_bad_input_ends_with_code_2_and_no_weights(tmp_path: Path) -> None:
-    process = _start(tmp_path / "run", "data.path=nowhere.jsonl", "method=lora", "method.target_modules=[query]")
-    said, _ = process.communicate(timeout=200)
-    assert process.returncode == 2, said
-    assert "2 problems" in said
+    overrides = ("data.path=nowhere.jsonl", "method=lora", "method.target_modules=[query]")
+    done = run(tmp_path, f"hydra.run.dir={tmp_path / 'run'}", *overrides)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "2 problems" in done.stderr
     assert not (tmp_path / "run" / "run.json").exists()
