@@ -1,23 +1,15 @@
 """`task=evaluate` as a user starts it: the run's own settings come back, and its folder stays as it is."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.reference import command
 from tests.reference.read_wandb import read_offline_run
 from tests.reference.trained_run import write_adapter, write_rows, write_run
 
 pytestmark = pytest.mark.slow
-
-
-def _evaluate(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ftlab", "task=evaluate", "trainer=cpu", *overrides]
-    environment = {**os.environ, "COLUMNS": "100"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
 
 
 def test_a_run_is_measured_into_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -25,7 +17,7 @@ def test_a_run_is_measured_into_a_folder_of_its_own(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", "method=lora", f"data.path={rows}", "logger=none", "evaluation=none")
     write_adapter(run / "adapter")
     before = {path.name for path in run.rglob("*")}
-    done = _evaluate(tmp_path, "run=run", "evaluation=perplexity", "logger=[wandb]")
+    done = command.run(tmp_path, "task=evaluate", "trainer=cpu", "run=run", "evaluation=perplexity", "logger=[wandb]")
     assert done.returncode == 0, done.stderr
     assert "perplexity of answers" in done.stdout
     assert "tiny · lora · demo" in done.stdout
