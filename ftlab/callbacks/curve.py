@@ -38,6 +38,7 @@ class CurveDoctor(Callback):
         self._pending: dict[int, tuple[Tensor, Tensor, tuple[float, ...]]] = {}
         self._rows: dict[int, tuple[float, ...]] = {}
         self._held_out: dict[int, float] = {}
+        self._skipped = 0
         self._seen: set[str] = set()
         self._told: set[tuple[str, str]] = set()
 
@@ -56,6 +57,7 @@ class CurveDoctor(Callback):
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         norm = torch.full_like(step.loss, float("nan")) if step.grad_norm is None else step.grad_norm
         known = (float(rate), float(epoch), float(step.supervised_tokens))
+        self._skipped = len(pl_module.skipped.rows)  # type: ignore[union-attr, arg-type]
         self._pending[trainer.global_step] = (step.loss.detach(), norm.detach(), known)
         if trainer.global_step % self._every_steps == 0:
             self._look(trainer)
@@ -68,11 +70,13 @@ class CurveDoctor(Callback):
     def state_dict(self) -> dict[str, Any]:
         """The curve, which a resumed run goes on with."""
         self._read()
-        return {"rows": dict(self._rows), "held_out": dict(self._held_out), "told": sorted(self._told)}
+        known = {"rows": dict(self._rows), "held_out": dict(self._held_out), "skipped": self._skipped}
+        return known | {"told": sorted(self._told)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes the curve from a checkpoint."""
         self._rows, self._held_out = dict(state_dict["rows"]), dict(state_dict["held_out"])
+        self._skipped = state_dict["skipped"]
         self._told = {tuple(told) for told in state_dict["told"]}
 
     def _look(self, trainer: Trainer) -> None:
@@ -99,7 +103,7 @@ class CurveDoctor(Callback):
         steps = sorted(self._rows)
         columns = [[self._rows[step][place] for step in steps] for place in range(len(_COLUMNS))]
         known: dict[str, Any] = dict(zip(_COLUMNS, columns, strict=True))
-        return Curve(steps=steps, held_out=sorted(self._held_out.items()), **known)
+        return Curve(steps=steps, held_out=sorted(self._held_out.items()), skipped=self._skipped, **known)
 
     def _read(self) -> None:
         """Reads what the device has of the steps since the last time, with one wait."""

@@ -46,7 +46,7 @@ def settings_of(config: Mapping[str, Any], total_steps: int | None) -> Settings:
         warmup=(config.get("scheduler") or {}).get("warmup"),
         total_steps=total_steps,
         method=method.get("name"),
-        rank=method.get("r"),
+        rank=method.get("r") if "lora_dropout" in method else None,  # other methods' ranks mean something else
         usual_lr=rate * factor if is_usual and rate and factor else None,
     )
 

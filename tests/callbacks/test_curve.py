@@ -1,5 +1,6 @@
 """The doctor at a run's side: it warns once, as soon as it is sure, and leaves the numbers as they are."""
 
+import io
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,8 +90,10 @@ def test_loss_that_is_no_number_is_told_at_once(tmp_path: Path, caplog: pytest.L
     with caplog.at_level(logging.WARNING, logger="ftlab"):
         watch(tmp_path, [doctor], steps=3, nll=broken)
     lines = _told(caplog)
-    assert len(lines) == 1
+    assert len(lines) == 2  # as a warning, and again when it has become fatal
     assert lines[0].startswith("The curve after step 1: Loss or gradient is not a number.")
+    assert doctor.diagnosis is not None
+    assert doctor.diagnosis.findings[0].severity == "fatal"
 
 
 def test_resumed_run_goes_on_with_its_curve_and_says_nothing_twice() -> None:
@@ -100,7 +103,10 @@ def test_resumed_run_goes_on_with_its_curve_and_says_nothing_twice() -> None:
     before._told = {("flat", "fatal")}
     after = CurveDoctor(settings(40))
     assert after.diagnosis is None
-    after.load_state_dict(before.state_dict())
+    kept = io.BytesIO()
+    torch.save(before.state_dict(), kept)
+    kept.seek(0)
+    after.load_state_dict(torch.load(kept, weights_only=True))
     assert after.diagnosis == before.diagnosis
     assert after._told == {("flat", "fatal")}
 

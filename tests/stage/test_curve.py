@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ftlab.config.compose import check_run
 from ftlab.evaluation.curve.curve import Settings
+from ftlab.evaluation.curve.diagnose import diagnose
 from ftlab.problem import InputError
 from ftlab.stage.curve import diagnose_file, settings_of
 from ftlab.stage.prepare import plain
+from scripts.benchmarks.curves.judge import curve_of, with_curve
 from tests.config.composition import composed
 
+ROOT = Path(__file__).parents[2]
 RISING = "".join(f"{step},{2.0 + max(0, step - 20) * 0.1:.3f},{6e-4}\n" for step in range(1, 61))
 
 
@@ -80,6 +84,21 @@ def test_settings_are_those_of_the_shipped_configuration() -> None:
     )  # fmt: skip
     other = settings_of(plain(composed("method=full", "optimizer=sgd", "output_dir=out")), None)
     assert (other.rank, other.usual_lr) == (None, None)  # SGD's rates are in another scale
+
+
+@pytest.mark.parametrize("method", ["lora", "full", "vera"])
+def test_every_override_is_one_that_a_run_takes(method: str) -> None:
+    settings = settings_of(plain(composed(f"method={method}", "output_dir=out")), None)
+    runs = with_curve(json.loads((ROOT / "docs" / "benchmarks" / "curves.json").read_text()))
+    given = {
+        override.partition("=")[0]: override
+        for run in runs
+        for finding in diagnose(curve_of(run), settings).findings
+        for override in finding.overrides
+        if not override.startswith(("task=", "method="))
+    }
+    assert len(given) >= 6
+    assert check_run([f"method={method}", *given.values()]) == []
 
 
 def test_command_reads_a_curve_without_loading_what_a_model_needs(tmp_path: Path) -> None:

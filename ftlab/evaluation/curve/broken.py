@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from ftlab.evaluation.curve.measure import Measures, rows_of
 from ftlab.evaluation.curve.sign import Case, Sign
 
-MOST_SKIPPED = 3
-"""Steps without a finite loss that may come from rows; more come from the run (`training.max_skipped_steps`)."""
+MOST_SKIPPED = 2
+"""Steps without a finite loss that may come from rows; more come from the run (ftlab ends it at the fourth)."""
 RISE_SHARE = 0.1
 """A level must stand a tenth over the start to be called a rise. Batches differ: in the recorded healthy runs the level
 of a window is at most a few percent above it; a rate that is too high lifts it by half or more within a few steps."""
@@ -54,7 +54,8 @@ def non_finite(case: Case) -> Sign | None:
     before = case.measures.losses[case.measures.steps < steps[0]]
     if len(before) > 3 and float(before[-1]) > (1 + LOST_SHARE) * float(np.min(before)):
         marks.add("after-rise")
-    fatal = count > MOST_SKIPPED or bool(held) or (bool(bad) and bad[-1] == case.last_step)
+    ends_so = case.is_whole and bool(bad) and bad[-1] == case.last_step
+    fatal = count > MOST_SKIPPED or bool(held) or ends_so
     what = f"{count:,} of {len(curve.steps):,} steps" if count else f"{len(held):,} held-out evaluations"
     listed = ", ".join(map(str, steps[:5])) + (", …" if len(steps) > 5 else "")
     why = " None of them had a supervised token." if "no-tokens" in marks else ""

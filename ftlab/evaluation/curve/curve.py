@@ -61,7 +61,7 @@ class Settings:
         warmup: `scheduler.warmup`: a share of the steps below 1, steps from 1.
         total_steps: Optimizer steps that the run is going to have; None = what the curve has is all.
         method: The training method's name.
-        rank: `method.r`, where the method has it.
+        rank: `method.r`, where the method is one of LoRA's family.
         usual_lr: The rate that the method brings for this model; None where the optimizer scales it in its own way.
     """
 
