@@ -18,7 +18,7 @@ from ftlab.method.peft import PeftMethod
 from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import shown
 from ftlab.report.summary import print_summary
-from ftlab.stage.measured import curve, measured, memory
+from ftlab.stage.measured import curve, measured, memory, oom_events
 from ftlab.stage.outcome import comparisons, forgot, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
@@ -63,7 +63,8 @@ def conclude(
         record.wandb.log_adapter(result, metadata=values)
     found = measured(record.callbacks.values())
     off = memory(inputs.plan, found).get("off")
-    _warn_of_plan(off)
+    if not oom_events(record.callbacks.values()):  # else the run wasn't what was planned
+        _warn_of_plan(off)
     samples = shown_samples(cfg, inputs, base, tuned)
     record.card.write(
         metrics={**values, "val_loss": val_loss},

@@ -13,12 +13,18 @@ from ftlab.kernels.recompute import Recompute, set_recompute
 from ftlab.memory.table import plan_data
 from ftlab.method.method import trainable_parameters
 from ftlab.model.load import load_model
+from ftlab.problem import RunEnded
 from ftlab.quantization.bitsandbytes import quantization_config
 from ftlab.report.card import fingerprint
 from ftlab.stage.prepare import Inputs, model_source, plain
 from ftlab.stage.record import Record
+from ftlab.training.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
+
+
+class ModelTooLargeError(RunEnded):
+    """Memory ended while the base was loaded."""
 
 
 def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
@@ -30,7 +36,23 @@ def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
 
     Returns:
         The model in evaluation mode.
+
+    Raises:
+        ModelTooLargeError: It doesn't fit, although the plan said so or there was none.
     """
+    try:
+        return _load(cfg, device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ModelTooLargeError(
+            f"Out of memory while the base was loaded: {str(error).splitlines()[0]} Free the device (nvidia-smi shows "
+            "who holds it), load fewer bits (quantization=nf4, or method=qlora), or choose a smaller model; `task=plan` "
+            "shows what fits."
+        ) from error
+
+
+def _load(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
     return load_model(
         **model_source(cfg),
         device=device,
