@@ -47,8 +47,8 @@ def load_base(cfg: DictConfig, device: torch.device) -> PreTrainedModel:
             raise
         raise ModelTooLargeError(
             f"Out of memory while the base was loaded: {str(error).splitlines()[0]} Free the device (nvidia-smi shows "
-            "who holds it), load fewer bits (quantization=nf4, or method=qlora), or choose a smaller model; `task=plan` "
-            "shows what fits."
+            "who holds it), load fewer bits (quantization=nf4, or method=qlora), or choose a smaller model; "
+            "`task=plan` shows what fits."
         ) from error
 
 
