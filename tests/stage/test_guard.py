@@ -123,3 +123,17 @@ def test_large_set_is_looked_at_in_part_and_says_so(tmp_path: Path, monkeypatch:
     inputs = prepared(tmp_path, rows(), "check.near_duplicates=auto")
     said = "The content of 10 of these rows was looked at, and near duplicates weren't looked for"
     assert f"{said}: task=check looks at all." in inputs.notes
+
+
+def test_the_account_has_every_row_and_the_first_findings_of_each_kind(tmp_path: Path) -> None:
+    made = rows()
+    empty = {"instruction": "Why?", "output": ""}
+    check = prepared(tmp_path, [*made, made[3], *[empty] * 5], "check.silence=[FT108]").check
+    counts = {account["split"]: (account["read"], account["kept"], account["dropped"]) for account in check["accounts"]}
+    assert sum(read for read, _, _ in counts.values()) == 46
+    assert sum(kept for _, kept, _ in counts.values()) == 41
+    assert sum(dropped for _, _, dropped in counts.values()) == 5
+    groups = {group["code"]: group for group in check["groups"]}
+    assert (groups["FT108"]["gravity"], groups["FT108"]["findings_count"]) == ("silenced", 5)
+    assert len(groups["FT108"]["first"]) == 3
+    assert (check["outcome"], groups["FT201"]["gravity"]) == ("warnings", "warning")
