@@ -40,7 +40,8 @@ def evaluate(opened: OpenedRun, record: Record) -> dict[str, Score]:
     cfg = opened.cfg
     for note in left_out(cfg, opened.inputs):
         log.info(note)
-    record.card.write(trained={"folder": str(opened.trained.result), "kind": opened.trained.kind})
+    trained = opened.trained
+    record.card.write(trained={"run": str(trained.folder), "result": str(trained.result), "kind": trained.kind})
     return {name: score_whole(cfg, opened.inputs, model) for name, model in opened.arms(base=cfg.evaluation.base)}
 
 

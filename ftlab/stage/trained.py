@@ -157,7 +157,8 @@ def _run(folder: Path, run: str) -> Trained:
     task = card["config"].get("task", {}).get("name")
     if task != "train":
         what = f"must be the folder of a training run, but '{run}' is that of task={task}."
-        raise InputError([Problem(RUN, what)])
+        of = card.get("trained", {}).get("run")
+        raise InputError([Problem(RUN, what, f"What it measured is {RUN}={of}" if of else "")])
     if result is None:
         raise InputError([_unfinished(folder, card, overrides)])
     kind: Literal["adapter", "model"] = "adapter" if result.name == ADAPTER else "model"

@@ -97,7 +97,7 @@ def test_folder_holds_the_same_in_every_file(done: tuple[Path, OpenedRun, dict[s
     assert written["run"] == str(run)
     assert card["evaluation"] == written["evaluation"]
     assert (card["status"], card["config"]["task"]["name"]) == ("done", "evaluate")
-    assert card["trained"] == {"folder": str(run / "adapter"), "kind": "adapter"}
+    assert card["trained"] == {"run": str(run), "result": str(run / "adapter"), "kind": "adapter"}
     assert (folder / "report.html").is_file()
     with (folder / "metrics.csv").open() as stream:
         (row,) = csv.DictReader(stream)

@@ -157,8 +157,9 @@ def test_a_failed_run_is_refused_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_the_folder_of_another_task_is_refused(tmp_path: Path) -> None:
-    folder = write_run(tmp_path / "run", "task=evaluate")
-    assert "is that of task=evaluate" in _refused(tmp_path / "out", f"run={folder}")
+    folder = write_run(tmp_path / "run", "task=evaluate", trained={"run": "runs/x"})
+    said = _refused(tmp_path / "out", f"run={folder}")
+    assert said.endswith("is that of task=evaluate. What it measured is run=runs/x")
 
 
 @pytest.mark.parametrize(
