@@ -14,6 +14,9 @@ from ftlab.report.axis import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, ax
 SHAPES = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "M-6 5h12l-6 -11z", "M-5 -5h10v10h-10z", "M0 -7l7 7l-7 7l-7 -7z")
 """Circle, triangle, square, diamond: one for each colour."""
 
+_CHARACTER, _LINE = 7.4, 13
+"""Width of a character of the plot's text, and height of a line of it, about."""
+
 _MARGIN = 0.07
 """Share of the axis that stays free on each side of the points."""
 
@@ -76,6 +79,7 @@ def scatter_plot(groups: Sequence[Group], *, colours: Sequence[int], x_title: st
     y = _roomy([point.y for point in points], HEIGHT - BOTTOM, TOP)
     drawn = [axes(x, y, x_title=x_title, y_title=y_title), _legend(groups, colours)]
     drawn += [_group(group, colour, x, y) for group, colour in zip(groups, colours, strict=True)]
+    drawn += _labels([(x(point.x), y(point.y), point.label) for point in points if point.label])
     said = "; ".join(_said(group) for group in groups if not group.faint)
     return drawing(f"{y_title} by {x_title}. {said}", *drawn)
 
@@ -106,9 +110,25 @@ def _group(group: Group, colour: int, x: Scale, y: Scale) -> Markup:
             drawn.append(line(x(point.low), height, x(point.high), height, f"line-{colour} faint"))
         hint = f"{group.name} {point.label}: {shown(point.x)}, {shown(point.y)}"
         drawn.append(_mark(place, height, colour, hint, faint=group.faint))
-        if point.label:
-            drawn.append(text(place + 9, height - 7, point.label))
     return Markup("").join(drawn)
+
+
+def _labels(wanted: Sequence[tuple[float, float, str]]) -> list[Markup]:
+    """Text beside its place: on the first side where it covers no label that is there already."""
+    drawn: list[Markup] = []
+    taken: list[tuple[float, float, float]] = []
+    for x, y, label in wanted:
+        width = _CHARACTER * len(label)
+        sides = [(x + 9, y - 7), (x + 9, y + 15), (x - 9 - width, y - 7), (x - 9 - width, y + 15)]
+        free = (side for side in sides if not any(_covers(*side, width, *other) for other in taken))
+        left, base = next(free, sides[0])
+        taken.append((left, base, width))
+        drawn.append(text(left, base, label))
+    return drawn
+
+
+def _covers(x: float, y: float, width: float, other_x: float, other_y: float, other_width: float) -> bool:
+    return abs(y - other_y) < _LINE and x < other_x + other_width and other_x < x + width
 
 
 def _mark(x: float, y: float, colour: int, hint: str = "", *, faint: bool = False) -> Markup:
@@ -126,5 +146,5 @@ def _legend(groups: Sequence[Group], colours: Sequence[int]) -> Markup:
         names.setdefault(colour, group.name)
     for colour, name in names.items():
         drawn += [_mark(x + 6, 10, colour), text(x + 17, 14, name)]
-        x += 34 + 7.4 * len(name)
+        x += 34 + _CHARACTER * len(name)
     return Markup("").join(drawn)

@@ -34,6 +34,16 @@ def test_a_colour_is_named_once_and_text_stays_text() -> None:
     assert "forgotten, nats" in texts
 
 
+def test_labels_of_points_that_meet_do_not_cover_each_other() -> None:
+    near = [Point(0, 0), Point(1, 1), *(Point(0.5 + 0.01 * n, 0.5, f"{n}0 %") for n in range(3))]
+    parts = ElementTree.fromstring(_plot(Group("one", near), colours=(1,))).iter("text")
+    places = [(float(part.attrib["x"]), float(part.attrib["y"])) for part in parts if (part.text or "").endswith("0 %")]
+    assert len(places) == 3
+    for number, (x, y) in enumerate(places):
+        for other_x, other_y in places[:number]:
+            assert abs(x - other_x) > 25 or abs(y - other_y) >= 13
+
+
 @pytest.mark.parametrize("points", [[], [Point(0, float("nan"))], [Point(float("inf"), 0)]])
 def test_what_can_not_be_placed_is_refused(points: list[Point]) -> None:
     with pytest.raises(ValueError, match="at least one point, all finite"):
