@@ -17,7 +17,7 @@ SHAPES = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "M-6 5h12l-6 -11z", "M-5 -5h1
 _CHARACTER, _LINE = 7.4, 13
 """Width of a character of the plot's text, and height of a line of it, about."""
 
-_MARGIN = 0.07
+_MARGIN = 0.1
 """Share of the axis that stays free on each side of the points."""
 
 
