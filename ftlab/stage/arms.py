@@ -201,18 +201,27 @@ def answer_all(arms: Sequence[Arm], prompts: Mapping[str, list[list[int]]], answ
     known = len(answers.answers)
     if known and any(missing.values()):
         log.info("%d answers are there already, %d are missing.", known, sum(map(len, missing.values())))
-    for arm, model in _models([arm for arm in arms if missing[arm.name]]):
-        places = missing[arm.name]
-        step = _BATCHES_AT_ONCE * arm.opened.cfg.evaluation.generate_batch_rows
-        with progress(f"{arm.name} answers", len(places), shown_from=0) as advance:
-            for start in range(0, len(places), step):
-                chunk = places[start : start + step]
-                made = answer(arm.opened.cfg, arm.opened.inputs, model, [prompts[arm.name][place] for place in chunk])
-                answers.add(
-                    ArmAnswer(place, arm.name, one.text, one.stopped, one.tokens)
-                    for place, one in zip(chunk, made, strict=True)
-                )
-                advance(len(chunk))
+    try:
+        for arm, model in _models([arm for arm in arms if missing[arm.name]]):
+            _answer_as(arm, model, prompts[arm.name], missing[arm.name], answers)
+    except KeyboardInterrupt:
+        log.info("Interrupted: %d answers are kept, the same command goes on with the others.", len(answers.answers))
+        raise
+
+
+def _answer_as(
+    arm: Arm, model: nn.Module, prompts: Sequence[list[int]], places: Sequence[int], answers: AnswerFile
+) -> None:
+    step = _BATCHES_AT_ONCE * arm.opened.cfg.evaluation.generate_batch_rows
+    with progress(f"{arm.name} answers", len(places), shown_from=0) as advance:
+        for start in range(0, len(places), step):
+            chunk = places[start : start + step]
+            made = answer(arm.opened.cfg, arm.opened.inputs, model, [prompts[place] for place in chunk])
+            answers.add(
+                ArmAnswer(place, arm.name, one.text, one.stopped, one.tokens)
+                for place, one in zip(chunk, made, strict=True)
+            )
+            advance(len(chunk))
 
 
 def _models(arms: Sequence[Arm]) -> Iterator[tuple[Arm, nn.Module]]:

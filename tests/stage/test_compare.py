@@ -163,8 +163,10 @@ def test_a_killed_test_answers_only_what_is_missing(
         return answer(cfg, inputs, model, prompts)
 
     monkeypatch.setattr(arms, "answer", dying)
+    caplog.set_level("INFO")
     with pytest.raises(KeyboardInterrupt):
         _make(tmp_path, *_usual(trained, expert))
+    assert "Interrupted: 4 answers are kept, the same command goes on with the others." in caplog.text
     assert not (tmp_path / FILE).exists()
     with (tmp_path / ANSWERS).open("ab") as file:
         file.write(b'{"question": 4, "arm": "ba')
@@ -179,7 +181,6 @@ def test_a_killed_test_answers_only_what_is_missing(
 
     monkeypatch.setattr(arms, "answer", counting)
     monkeypatch.setattr(run, "load_base", load)
-    caplog.set_level("INFO")
     trial = _make(tmp_path, *_usual(trained, expert))
     assert "the last line was half written (26 bytes)" in caplog.text
     assert "4 answers are there already, 8 are missing." in caplog.text
