@@ -41,6 +41,7 @@ def default_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "times lower" in done.stdout
     assert "strict JSON" in done.stdout
     assert "W&B is offline" in done.stdout
+    assert "data.replay=" in done.stdout  # the run has forgotten: it says what helps
     return folder
 
 
@@ -57,6 +58,8 @@ def test_default_run_learns_the_company(default_run: Path) -> None:
     assert evaluation["perplexity"]["difference"]["high"] < 0
     assert len(evaluation["samples"]) == 3
     assert set(evaluation) >= {"perplexity", "format", "forgetting", "curve", "samples"}
+    assert evaluation["forgetting"]["base"]["probe"]["right"] >= 30
+    assert evaluation["forgetting"]["tuned"]["low"] > evaluation["forgetting"]["base"]["high"]
 
 
 @pytest.mark.slow
