@@ -209,6 +209,15 @@ def test_noise_is_that_of_the_scatter_whatever_the_trend() -> None:
     assert difference_noise([1.0, 2.0]) == 0.0
 
 
+@pytest.mark.parametrize("window", [1, 2, 3, 10, 11])
+@pytest.mark.parametrize("count", [1, 2, 10, 11, 30])
+def test_running_median_is_that_of_the_steps_around_each_also_at_the_ends(count: int, window: int) -> None:
+    values = np.random.default_rng(count).normal(size=count)
+    before, after = window // 2, window - window // 2
+    slowly = [float(np.median(values[max(0, place - before) : place + after])) for place in range(count)]
+    assert running_median(values, window).tolist() == slowly
+
+
 def test_slope_and_medians_are_not_moved_by_wild_points() -> None:
     line = [1.0 - 0.01 * step for step in range(30)]
     line[3] = line[17] = 50.0

@@ -91,7 +91,15 @@ class Measures:
 def running_median(values: Numbers, window: int) -> Numbers:
     """Returns the median of `window` values around each, fewer at the ends, shape as given."""
     before, after = window // 2, window - window // 2
-    return np.array([np.median(values[max(0, place - before) : place + after]) for place in range(len(values))])
+    count = len(values)
+    medians = np.empty(count)
+    if count >= window:
+        windows = np.lib.stride_tricks.sliding_window_view(values, window)
+        medians[before : before + len(windows)] = np.median(windows, axis=1)
+    ends = range(count) if count < window else [*range(before), *range(count - after + 1, count)]
+    for place in ends:
+        medians[place] = np.median(values[max(0, place - before) : place + after])
+    return medians
 
 
 def difference_noise(values: Sequence[float] | Numbers) -> float:

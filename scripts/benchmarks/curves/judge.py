@@ -38,9 +38,9 @@ PARTS: tuple[tuple[str, Part, str], ...] = (
         "set aside",
         "Left alone while thresholds were chosen, and opened three times, never with a false alarm. At first 40 of 47"
         " spoiled runs were named rightly (85.1%): a spoil that the odd seeds did not have, answers shuffled for eight"
-        " passes, was missed six times of six. So 12 runs were added, that both halves have every spoil, and the sign that"
-        " training and held-out loss part was added by the odd seeds: 47 of 53 (88.7%). Then that sign was made simpler, by"
-        " the odd seeds again: the table. Its figure is no longer that of runs that no one had seen.",
+        " passes, was missed six times of six. So 12 runs were added, that both halves have every spoil, and the sign"
+        " that training and held-out loss part was added by the odd seeds: 47 of 53 (88.7%). Then that sign was made"
+        " simpler, by the odd seeds again: the table. Its figure is no longer that of runs that no one had seen.",
     ),
 )
 """The parts of the recording."""
