@@ -73,7 +73,7 @@ class AnswerFile:
         made = list(answers)
         lines = "".join(json.dumps(asdict(answer), ensure_ascii=False) + "\n" for answer in made)
         with self.path.open("ab") as file:
-            file.write(lines.encode())
+            file.write(lines.encode(errors="backslashreplace"))  # half a character as JSON escapes it
             file.flush()
             os.fsync(file.fileno())
         self.answers |= {(answer.question, answer.arm): answer for answer in made}

@@ -10,7 +10,9 @@ from ftlab.evaluation.blind.answers import AnswerFile, ArmAnswer, read_answers
 from ftlab.problem import InputError
 
 SETTINGS = {"decoding": "greedy", "max_new_tokens": 8}
-ANSWERS = [ArmAnswer(place, arm, f"{arm}\n“{place}”\u2028", True, 3) for arm in ("base", "tuned") for place in range(3)]
+ANSWERS = [
+    ArmAnswer(place, arm, f"{arm}\n“{place}”\u2028\ud800", True, 3) for arm in ("base", "tuned") for place in range(3)
+]
 
 
 def test_a_file_cut_off_anywhere_goes_on_with_what_is_whole(tmp_path: Path) -> None:
