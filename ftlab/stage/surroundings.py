@@ -29,7 +29,7 @@ def _quiet_libraries() -> None:
     """Leaves the terminal to ftlab: libraries' own bars and hints for programmers help nobody who fine-tunes."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    for name in ("httpx", "urllib3", "filelock", "fsspec", "lightning.fabric", "torch.distributed"):
+    for name in ("httpx", "urllib3", "filelock", "fsspec", "lightning.fabric", "torch.distributed", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module=r"(?!ftlab)")
