@@ -84,8 +84,8 @@ def diverging(case: Case) -> Sign | None:
     highest = int(np.argmax(level))
     if len(above) >= BURST_STEPS:
         first, last = int(m.steps[above[0]]), int(m.steps[above[-1]])
-        stays = end > start
-        after = f"it ends at {end:.3g}" if stays else f"it came back to {end:.3g}"
+        stays, now = end > start, "ends at" if case.is_whole else "is now at"
+        after = f"it {now} {end:.3g}" if stays else f"it came back to {end:.3g}"
         return Sign(
             "diverging",
             "fatal" if stays else "warning",
@@ -104,7 +104,7 @@ def diverging(case: Case) -> Sign | None:
             "diverging",
             "fatal",
             "The loss rises again",
-            f"It had fallen from {start:.3g} to {best:.3g} at step {int(m.steps[best_place])}, and is {end:.3g} now.",
+            f"It had fallen from {start:.3g} to {best:.3g} at step {int(m.steps[best_place])}, and is at {end:.3g}.",
             (int(m.steps[best_place]), case.last_step),
         )
     return None

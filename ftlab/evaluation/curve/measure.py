@@ -18,6 +18,8 @@ from ftlab.evaluation.curve.curve import Curve
 
 Numbers = NDArray[np.float64]
 
+MOST_POINTS = 300
+"""Points that a slope is taken through."""
 TINY_LOSS = 1e-6
 """Below this a loss is zero."""
 GAUSSIAN = 1.4826
@@ -120,16 +122,16 @@ def slope(xs: Sequence[float] | Numbers, ys: Sequence[float] | Numbers) -> float
         xs: Ascending, each once.
         ys: As many.
     """
-    x, y = np.asarray(xs, dtype=np.float64), np.asarray(ys, dtype=np.float64)
+    x, y = (_thinned(np.asarray(values, dtype=np.float64)) for values in (xs, ys))
     first, second = np.triu_indices(len(x), k=1)
     return float(np.median((y[second] - y[first]) / (x[second] - x[first]))) if len(first) else 0.0
 
 
-def slope_error(xs: Sequence[float] | Numbers, noise: float) -> float:
-    """Returns the standard error of a slope through points with this scatter, by the formula of least squares."""
-    x = np.asarray(xs, dtype=np.float64)
-    spread = float(((x - x.mean()) ** 2).sum()) if len(x) else 0.0
-    return noise / math.sqrt(spread) if spread else math.inf
+def _thinned(values: Numbers) -> Numbers:
+    """At most `MOST_POINTS` medians of neighbours: pairs grow with the square."""
+    if len(values) <= MOST_POINTS:
+        return values
+    return np.array([np.median(block) for block in np.array_split(values, MOST_POINTS)])
 
 
 def rows_of(holds: NDArray[np.bool_]) -> list[NDArray[np.int64]]:

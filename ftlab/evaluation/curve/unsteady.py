@@ -16,6 +16,8 @@ SWING_NOISE = 8.0
 """Swings of the training level must be as many standard errors."""
 SPIKE_SPAN = 11
 """Steps whose median a step is compared with; a spike may take up to four of them."""
+MOST_SPAN = 101
+"""Steps around each that its scatter is taken from, at most: more would be slow in long runs, and no steadier."""
 MOST_SPIKES_SHARE = 0.1
 """More than every tenth step is no spike any more."""
 
@@ -48,7 +50,7 @@ def spiking(case: Case) -> Sign | None:
 
 def _local_scatter(residuals: Numbers) -> Numbers:
     """The robust standard deviation of the residuals in a wide window around each."""
-    span = max(2 * SPIKE_SPAN, len(residuals) // 3)
+    span = min(max(2 * SPIKE_SPAN, len(residuals) // 3), MOST_SPAN)
     return GAUSSIAN * running_median(np.abs(residuals), span)
 
 
