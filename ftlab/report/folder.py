@@ -48,6 +48,7 @@ class RunFolder:
 
     Attributes:
         folder: Where.
+        subject: What was measured: the run itself, or the one that a separate evaluation is of.
         card: `run.json`; of a separate evaluation, what its `evaluation.json` holds.
         metrics: The columns that have values, by key.
         samples: Answers during training, in their order.
@@ -55,6 +56,7 @@ class RunFolder:
     """
 
     folder: Path
+    subject: Path
     card: Mapping[str, Any]
     metrics: Mapping[str, Column]
     samples: list[dict[str, Any]]
@@ -95,7 +97,7 @@ def read_run(folder: Path) -> RunFolder:
     card = _card(folder)
     metrics, unread_rows = _read_metrics(folder / METRICS)
     samples, unread_lines = _read_samples(folder / SAMPLES)
-    return RunFolder(folder, card, metrics, samples, unread_rows + unread_lines)
+    return RunFolder(folder, _subject(folder), card, metrics, samples, unread_rows + unread_lines)
 
 
 def _card(folder: Path) -> Mapping[str, Any]:
@@ -118,6 +120,14 @@ def _clip(node: Any, characters: int) -> Any:
     if isinstance(node, Mapping):
         return {_clip(str(key), characters): _clip(value, characters) for key, value in node.items()}
     return [_clip(one, characters) for one in node] if isinstance(node, list) else node
+
+
+def _subject(folder: Path) -> Path:
+    """The folder itself; where it holds a separate evaluation, the run that its file names."""
+    try:
+        return Path(json.loads((folder / EVALUATION).read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return folder
 
 
 def _read_metrics(file: Path) -> tuple[dict[str, Column], int]:

@@ -96,8 +96,9 @@ def interval_plot(
     if whole:
         x = Scale(*whole, left, right)
     else:
-        pad = 0 if log else 0.06 * (max(numbers) - min(numbers))
-        x = spread([*numbers, min(numbers) - pad, max(numbers) + pad], left, right, log=log)
+        pad = 0.06 * (max(numbers) - min(numbers))
+        ends = (min(numbers) / 1.1, max(numbers) * 1.1) if log else (min(numbers) - pad, max(numbers) + pad)
+        x = spread(ends, left, right, log=log)
     line_height = len(names) * _VALUE_HEIGHT + _GAP
     bottom = TOP - 6 + len(estimates) * line_height
     drawn = [legend(names, colours=colours, x=left), _axis(x, bottom, f"{x_title}{', logarithmic' if log else ''}")]

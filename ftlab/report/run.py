@@ -59,7 +59,7 @@ def _values(run: RunFolder) -> dict[str, Any]:
     curve = measured.get("curve")
     return {
         "title": _title(run),
-        "folder": run.folder.name,
+        "folder": run.folder.name if run.subject == run.folder else f"evaluation of {shown(run.subject)}",
         "status": card.get("status", "done"),
         "verdict": judge(run),
         "facts": _facts(run),
@@ -165,7 +165,7 @@ def _resume(run: RunFolder) -> str | None:
 
 def _commands(run: RunFolder) -> dict[str, str]:
     """What measures a part that isn't there."""
-    name = shlex.quote(f"run={shown(run.folder)}")
+    name = shlex.quote(f"run={shown(run.subject)}")
     evaluate = f"python -m ftlab task=evaluate {name}"
     return {
         "curve": f"{evaluate} evaluation=curve",
@@ -174,7 +174,7 @@ def _commands(run: RunFolder) -> dict[str, str]:
         "forgetting": evaluate,
         "samples": evaluate,
         "blind": f"python -m ftlab task=compare {name} compare.serve=true",
-        "report": f"python -m ftlab task=report {name}",
+        "report": shlex.join(["python", "-m", "ftlab", "task=report", f"run={shown(run.folder)}"]),
     }
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from ftlab import metric
 from ftlab.report.folder import RunFolder
 
+BETTER = "Better"
+
 Kind = Literal["clean", "warnings", "errors"]
 
 
@@ -19,11 +21,13 @@ class Verdict:
         kind: The colour: `clean` = better, `warnings` = not known or not sure, `errors` = worse or failed.
         sentence: The answer.
         details: What else speaks for or against it, one sentence each.
+        forgot: Whether it is surely worse at general texts: the intervals before and after lie apart.
     """
 
     kind: Kind
     sentence: str
     details: tuple[str, ...]
+    forgot: bool
 
 
 def judge(run: RunFolder) -> Verdict:
@@ -35,18 +39,22 @@ def judge(run: RunFolder) -> Verdict:
     Returns:
         The verdict: that of the held-out answers; a run that didn't end well says that first.
     """
+    forgot = _forgot(run.evaluation.get("forgetting") or {})
     kind, answer = _better(run)
+    if forgot and answer.startswith(BETTER):
+        answer = f"Better at its task, at the cost of what it knew before{answer.removeprefix(BETTER)}"
     details = tuple(_details(run.evaluation))
     status = run.card.get("status", "done")
     if status == "done":
-        return Verdict(kind, answer, details)
+        return Verdict(kind, answer, details, forgot)
     where = _where(run)
     if status == "failed":
         first = f"The run failed{where}: {run.card.get('error', 'no reason is recorded')}"
-        return Verdict("errors", first, (answer, *details))
+        return Verdict("errors", first, (answer, *details), forgot)
+    said = "has not ended{}: it is running, or was killed."
     if status == "interrupted":
-        return Verdict("warnings", f"The run was interrupted{where}; it can go on from there.", (answer, *details))
-    return Verdict("warnings", f"The run has not ended{where}: it is running, or was killed.", (answer, *details))
+        said = "was interrupted{}; it can go on from there."
+    return Verdict("warnings", f"The run {said.format(where)}", (answer, *details), forgot)
 
 
 def number(value: float | None) -> str:
@@ -99,11 +107,11 @@ def _better(run: RunFolder) -> tuple[Kind, str]:
     difference = (run.evaluation.get("perplexity") or {}).get("difference")
     if difference is None:
         better = tuned["loss"] < base["loss"]
-        return "clean" if better else "errors", f"{'Better' if better else 'Worse'}: {moved}. No interval was measured."
+        return "clean" if better else "errors", f"{BETTER if better else 'Worse'}: {moved}. No interval was measured."
     ends = f"{_signed(difference['low'])} to {_signed(difference['high'])}"
     said = f"{moved}; the loss a token changed by {_signed(difference['loss'])} nats ({ends})."
     if difference["high"] < 0:
-        return "clean", f"Better: {said}"
+        return "clean", f"{BETTER}: {said}"
     if difference["low"] > 0:
         return "errors", f"Worse: {said}"
     return "warnings", f"No clear difference: {said} The interval of the change holds 0."
@@ -124,6 +132,11 @@ def _old_metrics(metrics: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dic
     found = [{"loss": metrics.get(loss), "perplexity": metrics.get(perplexity)} for loss, perplexity in keys]
     base, tuned = (None if None in one.values() else one for one in found)
     return base, tuned
+
+
+def _forgot(section: Mapping[str, Any]) -> bool:
+    base, tuned = section.get("base") or {}, section.get("tuned") or {}
+    return base.get("high") is not None and tuned.get("low") is not None and tuned["low"] > base["high"]
 
 
 def _details(evaluation: Mapping[str, Any]) -> Iterator[str]:

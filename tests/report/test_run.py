@@ -28,7 +28,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 def test_every_section_stands_on_the_page_with_its_numbers(whole: Page) -> None:
     for said in (
-        "Better: on 62 held-out rows (1,986 answer tokens) perplexity fell from 134.3 (129.0 to 139.8) to 1.300 "
+        "Better at its task, at the cost of what it knew before: on 62 held-out rows (1,986 answer tokens) "
+        "perplexity fell from 134.3 (129.0 to 139.8) to 1.300 "
         "(1.249 to 1.353); the loss a token changed by −4.640 nats (−4.810 to −4.470).",
         "Strict JSON in 95 % of 20 answers; base: 0 %.", "its perplexity rose by 23.4 %", "curve: over-fitting",
         "144 of 144", "Held-out and training loss part", "too many passes over few rows", "training.epochs=2",
@@ -143,14 +144,18 @@ def test_a_card_that_cannot_be_read_is_refused(tmp_path: Path, content: str, sai
 
 
 def test_a_separate_evaluation_is_drawn_from_its_file(tmp_path: Path) -> None:
-    (tmp_path / "evaluation.json").write_text(json.dumps(made_evaluation()))
+    content = {"run": "/runs/that run", "evaluation": made_evaluation() | {"format": None}}
+    (tmp_path / "evaluation.json").write_text(json.dumps(content))
     page = Page(write_report(tmp_path))
-    assert "Better: on 62 held-out rows" in page.words
+    assert "before: on 62 held-out rows" in page.words
+    assert "evaluation of /runs/that run" in page.words
+    assert "python -m ftlab task=evaluate 'run=/runs/that run' evaluation=format" in page.words
+    assert f"python -m ftlab task=report run={tmp_path}" in page.words
 
 
 def _judged(**perplexity: Any) -> tuple[str, str]:
     sections = {"perplexity": {"answers": {"base": made_figure(2.0), "tuned": made_figure(1.5)}} | perplexity}
-    verdict = judge(RunFolder(Path(), {"evaluation": sections}, {}, [], 0))
+    verdict = judge(RunFolder(Path(), Path(), {"evaluation": sections}, {}, [], 0))
     return verdict.kind, verdict.sentence
 
 
@@ -172,6 +177,15 @@ def test_the_verdict_follows_the_interval_of_the_difference(
     assert ("No interval was measured." in found[1]) == (difference is None)
 
 
+@pytest.mark.parametrize(("general", "forgot"), [(3.21, True), (3.05, False)])
+def test_the_verdict_tells_what_was_forgotten_where_the_intervals_lie_apart(general: float, forgot: bool) -> None:
+    evaluation = made_evaluation()
+    evaluation["forgetting"]["tuned"] = made_figure(general, 120, 9000)
+    verdict = judge(RunFolder(Path(), Path(), {"evaluation": evaluation}, {}, [], 0))
+    assert verdict.forgot == forgot
+    assert verdict.sentence.startswith("Better at its task, at the cost of" if forgot else "Better: ")
+
+
 def test_the_verdict_names_what_is_missing_or_no_number() -> None:
     lost = {**made_figure(1.0), "loss": None, "perplexity": None}
     assert "the base's was not measured" in _judged(answers={"base": None, "tuned": made_figure(1.5)})[1]
@@ -179,5 +193,7 @@ def test_the_verdict_names_what_is_missing_or_no_number() -> None:
         "errors",
         "The loss of the tuned model on 62 held-out rows (1,986 answer tokens) is not a number.",
     )
-    assert judge(RunFolder(Path(), {}, {}, [], 0)).sentence == "Whether the model became better was not measured."
+    assert (
+        judge(RunFolder(Path(), Path(), {}, {}, [], 0)).sentence == "Whether the model became better was not measured."
+    )
     assert math.isclose(made_figure(2.0)["perplexity"], math.exp(2))

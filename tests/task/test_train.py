@@ -67,7 +67,7 @@ def test_default_runs_page_says_that_it_is_better_and_what_was_measured(default_
     page = Page(default_run / "report.html")
     assert_self_contained(page)
     assert len(page.source.encode()) < 1_000_000
-    assert "Better: on 62 held-out rows" in page.words
+    assert "Better at its task, at the cost of what it knew before: on 62 held-out rows" in page.words
     assert page.words.count("not measured") == 1  # the blind test needs people
     assert "task=compare" in page.words
 
