@@ -148,11 +148,11 @@ def _details(evaluation: Mapping[str, Any]) -> Iterator[str]:
     forgetting = evaluation.get("forgetting") or {}
     base, tuned = forgetting.get("base") or {}, forgetting.get("tuned") or {}
     if base.get("perplexity") and tuned.get("perplexity"):
-        change = tuned["perplexity"] / base["perplexity"] - 1
-        word = "rose" if change > 0 else "fell"
+        ratio = tuned["perplexity"] / base["perplexity"]
+        moved = f"{'rose' if ratio > 1 else 'fell'} by {percent(abs(ratio - 1))}"
         yield (
-            f"On general texts its perplexity {word} by {percent(abs(change))}, from {number(base['perplexity'])}"
-            f"{between(base)} to {number(tuned['perplexity'])}{between(tuned)}."
+            f"On general texts its perplexity {moved if ratio < 2 else f'is {ratio:.3g} times as high'}, from "
+            f"{number(base['perplexity'])}{between(base)} to {number(tuned['perplexity'])}{between(tuned)}."
         )
     if base.get("probe") and tuned.get("probe"):
         before, after = base["probe"], tuned["probe"]
