@@ -26,7 +26,7 @@ from ftlab.report.axis import (
     text,
 )
 
-_NAME_WIDTH = 140
+_NAME_WIDTH = 160
 _VALUE_HEIGHT, _GAP = 15, 12
 _LOG_FROM = 8
 """From this ratio of the largest to the least value on, the axis is logarithmic."""

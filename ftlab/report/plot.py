@@ -32,7 +32,7 @@ from ftlab.report.axis import (
 )
 
 _BAR, _BAR_GAP = 22, 12
-_NAME_WIDTH = 150
+_NAME_WIDTH = 176
 
 
 @dataclass(frozen=True, slots=True)
