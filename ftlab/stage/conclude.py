@@ -23,7 +23,7 @@ from ftlab.stage.outcome import comparisons, forgot, metrics_of, sections, shown
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
-from ftlab.stage.score import Score
+from ftlab.stage.score import Score, held_out_rows
 from ftlab.stage.trained import ADAPTER, MODEL
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def conclude(
         comparisons=comparisons(base, tuned),
         samples=samples,
         facts=_facts(inputs, record, model, result, found, off),
-        next_commands=_next_commands(cfg, record, result, has_forgotten=forgot(base, tuned)),
+        next_commands=_next_commands(cfg, inputs, record, result, has_forgotten=forgot(base, tuned)),
     )
 
 
@@ -120,12 +120,18 @@ def _facts(
     return facts
 
 
-def _next_commands(cfg: DictConfig, record: Record, result: Path, *, has_forgotten: bool) -> dict[str, str]:
+def _next_commands(
+    cfg: DictConfig, inputs: Inputs, record: Record, result: Path, *, has_forgotten: bool
+) -> dict[str, str]:
     commands = {}
     if cfg.data.path is None and cfg.data.hub_id is None:
         commands["your own rows"] = "python -m ftlab data.path=mine.jsonl"
         commands["a larger model, on a GPU"] = "python -m ftlab method=qlora model=llama3-8b data.path=mine.jsonl"
     commands["compare methods"] = "python -m ftlab -m method=full,lora,qlora"
+    if held_out_rows(inputs)[0]:  # what people are asked
+        commands["let people judge"] = shlex.join(
+            ["python", "-m", "ftlab", "task=compare", f"run={shown(record.place.folder)}"]
+        )
     if has_forgotten:
         commands["forget less"] = "python -m ftlab 'data.replay={path: general.jsonl, share: 0.1}'"
     if record.wandb is not None and record.wandb.sync_command and record.wandb.local_folder:

@@ -1,0 +1,26 @@
+"""What a finished run proposes to type next."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ftlab.stage.conclude import _next_commands
+from tests.config.composition import composed
+
+
+def _proposed(folder: Path, *, test: list[str]) -> dict[str, str]:
+    inputs: Any = SimpleNamespace(test=test, validation=[], rows=SimpleNamespace(test=test, validation=[]))
+    record: Any = SimpleNamespace(wandb=None, place=SimpleNamespace(folder=folder))
+    cfg = composed("offline=true", "output_dir=x")
+    return _next_commands(cfg, inputs, record, folder / "adapter", has_forgotten=False)
+
+
+@pytest.mark.parametrize(("folder", "typed"), [("one", "run=one"), ("my run", "'run=my run'")])
+def test_people_can_be_asked_about_a_run_that_holds_rows_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, typed: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _proposed(Path(folder), test=["row"])["let people judge"] == f"python -m ftlab task=compare {typed}"
+    assert "let people judge" not in _proposed(Path(folder), test=[])
