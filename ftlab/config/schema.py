@@ -223,7 +223,7 @@ class Evaluation:
     perplexity: bool
     format: Literal["json", "text"] | None
     general: General
-    tasks: list[str] = number(optional=True)
+    tasks: list[str] = number(optional=True)  # noqa: RUF009 (it is a field)
     task_folder: str | None = number(optional=True)
     chat_template: bool = number(optional=True)
     samples: int = number(least=0)
