@@ -13,6 +13,9 @@ from hypothesis import settings
 settings.register_profile("gate", derandomize=True)
 settings.load_profile("gate")
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # one core each: threads that wait for one another take tenfold time
+
 # Before anything imports torch, Transformers or W&B: they read these once.
 os.environ.update(
     HF_HUB_OFFLINE="1",
