@@ -127,13 +127,14 @@ def _next_commands(
     if cfg.data.path is None and cfg.data.hub_id is None:
         commands["your own rows"] = "python -m ftlab data.path=mine.jsonl"
         commands["a larger model, on a GPU"] = "python -m ftlab method=qlora model=llama3-8b data.path=mine.jsonl"
-    commands["compare methods"] = "python -m ftlab -m method=full,lora,qlora"
     if held_out_rows(inputs)[0]:  # what people are asked
         commands["let people judge"] = shlex.join(
             ["python", "-m", "ftlab", "task=compare", f"run={shown(record.place.folder)}"]
         )
     if has_forgotten:
         commands["forget less"] = "python -m ftlab 'data.replay={path: general.jsonl, share: 0.1}'"
+    else:  # one of both, so that the summary stays within a screen
+        commands["compare methods"] = "python -m ftlab -m method=full,lora,qlora"
     if record.wandb is not None and record.wandb.sync_command and record.wandb.local_folder:
         commands["upload to W&B"] = f"wandb sync {shown(record.wandb.local_folder)}"
     if result.name == ADAPTER:

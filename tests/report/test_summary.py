@@ -9,7 +9,7 @@ from ftlab.report.summary import Comparison, Sample, print_summary
 
 FACTS = dict.fromkeys(("trained", "speed", "peak memory", "time", "curve", "report", "folder"), "runs/x/y" * 5)
 COMMANDS = dict.fromkeys(
-    ("a larger model, on a GPU", "your rows", "compare", "let people judge", "forget less", "upload to W&B"),
+    ("a larger model, on a GPU", "your own rows", "let people judge", "forget less", "upload to W&B"),
     "python -m ftlab method=qlora model=llama3-8b data.path=mine.jsonl",
 ) | {"use it in Python": "ftlab " * 14}
 """As many as a run can propose, each as long as the longest."""
