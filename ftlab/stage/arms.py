@@ -19,6 +19,7 @@ from ftlab.data.progress import progress
 from ftlab.data.row import Row
 from ftlab.evaluation.blind.answers import AnswerFile, ArmAnswer
 from ftlab.evaluation.blind.question import choose, read_questions
+from ftlab.evaluation.blind.server import check_port
 from ftlab.evaluation.blind.sheet import rater_problems
 from ftlab.evaluation.blind.strip import pattern_problems
 from ftlab.evaluation.blind.trial import Asked, questions_text
@@ -87,6 +88,8 @@ def read_arms(cfg: DictConfig, overrides: Sequence[str]) -> tuple[list[Arm], lis
     """
     findings = _Findings(pattern_problems(cfg.compare.strip.patterns, "compare.strip.patterns"))
     findings.problems += rater_name_problems(plain(cfg.compare.raters) or ())
+    if cfg.compare.serve:
+        findings.attempt(lambda: check_port(cfg.compare.port))
     rows = findings.attempt(lambda: read_questions(cfg.questions)) if cfg.questions is not None else []
     named = [cfg.run] if cfg.run is not None else []
     opened: dict[str, OpenedRun | None] = {}
@@ -102,8 +105,9 @@ def read_arms(cfg: DictConfig, overrides: Sequence[str]) -> tuple[list[Arm], lis
     elif not named and len(opened) < 2:
         what = "must name at least two runs where `run` is null, but names one."
         findings.problems.append(Problem("compare.runs", what, "Add run=<its folder> to compare it with its base."))
-    raise_all(findings.problems)
     found = {name: run for name, run in opened.items() if run is not None}
+    findings.problems += _length_problems(found)
+    raise_all(findings.problems)
     arms = [Arm(model, found[cfg.run], model) for model in ("base", "tuned") if named]
     arms += [Arm(name, found[run], "tuned") for run, name in _names(cfg.compare.runs).items()]
     return arms, rows or _held_out(cfg, list(found.values()))
@@ -115,6 +119,15 @@ def rater_name_problems(names: Sequence[str]) -> list[Problem]:
     if len({name.casefold() for name in names}) < len(set(names)):
         problems.append(Problem("compare.raters", "must be names that differ in more than upper and lower case."))
     return problems
+
+
+def _length_problems(opened: Mapping[str, OpenedRun]) -> Iterator[Problem]:
+    """Each run brings settings of its own: where one may answer at greater length, its length tells it."""
+    most = {run: one.cfg.evaluation.max_new_tokens for run, one in opened.items()}
+    if len(set(most.values())) > 1:
+        each = ", ".join(f"{tokens} of '{run}'" for run, tokens in most.items())
+        fix = f"Set evaluation.max_new_tokens={max(most.values())} for all of them."
+        yield Problem("evaluation.max_new_tokens", f"must be the same for all runs, but is {each}.", fix)
 
 
 def _names(runs: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A blind test of a run is made, gone on with after a kill, taken as it is once sealed, refused where it changed."""
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,33 @@ def test_everything_that_is_wrong_is_said_before_weights_are_loaded(
     places = [problem.where for problem in error.problems]
     assert places == ["compare.strip.patterns[0]", "compare.raters[0]", f"{bad}:2", f"{bad}:3", "run"]
     assert not (tmp_path / "test").exists()
+
+
+def test_an_occupied_port_is_said_before_anything_is_answered(
+    tmp_path: Path, trained: Path, expert: Path, no_weights: None
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        wrong = ("compare.raters=[a/b]", "compare.serve=true", f"compare.port={port}")
+        error = _refused(tmp_path / "test", *_usual(trained, expert), *wrong)
+    assert [problem.where for problem in error.problems] == ["compare.raters[0]", "compare.port"]
+    assert not (tmp_path / "test").exists()
+
+
+def test_runs_that_would_answer_at_different_length_are_refused(
+    tmp_path: Path, trained: Path, expert: Path, no_weights: None
+) -> None:
+    rows = trained.parent / "mine.jsonl"
+    second = write_run(
+        tmp_path / "second", "method=lora", "method.r=4", f"data.path={rows}", "evaluation.max_new_tokens=9",
+        "trainer=cpu", "offline=true",
+    )  # fmt: skip
+    write_adapter(second / "adapter")
+    asked = (f"run={trained}", f"questions={expert}", f"compare.runs=[{second}]")
+    (problem,) = _refused(tmp_path / "test", *asked).problems
+    assert (problem.where, f"9 of '{second}'" in problem.what) == ("evaluation.max_new_tokens", True)
 
 
 def test_a_question_too_long_for_the_model_is_named(tmp_path: Path, trained: Path, no_weights: None) -> None:

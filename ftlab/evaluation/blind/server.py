@@ -85,6 +85,18 @@ def create_app(
     )
 
 
+def check_port(port: int) -> None:
+    """Says that a port can't be used, before anything else is done.
+
+    Args:
+        port: Where `serve` shall listen later.
+
+    Raises:
+        InputError: The port is taken, or not allowed.
+    """
+    _listen(port).close()
+
+
 def serve(app: Starlette, port: int, on_ready: Callable[[int], None]) -> None:
     """Serves until Ctrl-C, on this machine only.
 
@@ -225,7 +237,6 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         what = f"must be a free port, but {port} can't be used: {error.strerror}."
-        raise InputError(
-            [Problem("compare.port", what, f"Set compare.port={port + 1}, or compare.port=0 for any free one.")]
-        ) from None
+        fix = "Set compare.port=0 for any free one, or another of 1024 to 65535."
+        raise InputError([Problem("compare.port", what, fix)]) from None
     return listener
