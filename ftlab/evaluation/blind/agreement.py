@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 
 
-def alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
+def alpha(*strata: Iterable[Sequence[Hashable]]) -> float | None:
     """Krippendorff's alpha, nominal.
 
     α = 1 - D_o / D_e, observed over expected disagreement, from the coincidences of values within a unit
@@ -16,19 +16,26 @@ def alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
     >>> alpha([["a", "a"], ["b", "b"], ["a", "b"]])
     0.4444444444444444
 
+    What chance would give is taken within each stratum: where items differ in the values they can get, as those of
+    different pairs of arms do, raters who agree by chance alone would else seem to agree on more.
+
     Args:
-        units: For each item the values that it got, one a rater; items with fewer than two are left out.
+        *strata: For each item the values that it got, one a rater; items with fewer than two are left out. Items of one
+            stratum can get the same values.
 
     Returns:
         Alpha; None where no item has two votes, or all votes are the same: agreement can't be told from chance then.
     """
-    paired = [Counter(values) for values in units if len(values) > 1]
-    totals = sum(paired, Counter[Hashable]())
-    count = totals.total()
-    expected = count**2 - sum(times**2 for times in totals.values())
-    if not expected:
-        return None
-    observed = sum(
-        (values.total() ** 2 - sum(times**2 for times in values.values())) / (values.total() - 1) for values in paired
-    )
-    return 1 - (count - 1) * observed / expected
+    observed = expected = 0.0
+    for units in strata:
+        paired = [Counter(values) for values in units if len(values) > 1]
+        observed += sum(map(_disagreement, paired))
+        expected += _disagreement(sum(paired, Counter[Hashable]()))
+    return 1 - observed / expected if expected else None
+
+
+def _disagreement(values: Counter[Hashable]) -> float:
+    """How many of the values differ from another one, drawn from the others."""
+    count = values.total()
+    differing = count**2 - sum(times**2 for times in values.values())
+    return differing / (count - 1) if differing else 0.0

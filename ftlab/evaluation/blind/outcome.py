@@ -77,7 +77,7 @@ class Outcome:
 
 
 def outcome_of(items: Iterable[Sequence[int]]) -> Outcome:
-    """Counts items by what most of their votes say.
+    """Counts items by the side that more of their votes take; a vote for neither takes none.
 
     Args:
         items: For each item its votes: 1 for the arm, -1 for the other, 0 for neither; at least one vote an item.
@@ -98,18 +98,21 @@ def points_of(items: Iterable[Sequence[int]]) -> list[float]:
     return [(1 + sum(votes) / len(votes)) / 2 for votes in items]
 
 
-def mean_points(points: Sequence[float]) -> tuple[float, float, float]:
+def mean_points(points: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
     """The mean points of an item with its bootstrap interval over items.
 
     Args:
         points: Of each item; at least one.
 
     Returns:
-        Mean, and the ends of its 95 % interval: 0 and 1 where one item alone says nothing of others.
+        Mean, and the ends of its 95 % interval; None where all items have the same points: drawn anew they would never
+        differ, however few they are.
     """
+    if len(set(points)) == 1:
+        return points[0], None
     ones = np.ones(len(points))
     ends = interval(np.stack([points, ones], axis=1), lambda sums: sums[:, 0] / sums[:, 1], resamples=_RESAMPLES)
-    return (float(np.mean(points)), *(ends or (0.0, 1.0)))
+    return float(np.mean(points)), ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,6 @@ class Marked:
                 "yes": self.yes[arm],
                 "marked": self.marked[arm],
                 "share": self.share(arm),
-                "interval": list(exact_interval(self.yes[arm], self.marked[arm])),
             }
             for arm in self.yes
         }

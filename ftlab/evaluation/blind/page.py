@@ -17,7 +17,7 @@ from ftlab.evaluation.blind.render import render_text
 from ftlab.evaluation.blind.result import PairResult, Result
 from ftlab.evaluation.blind.sheet import CRITERIA
 from ftlab.evaluation.blind.trial import Trial, Verdict
-from ftlab.evaluation.blind.wording import QUESTIONS, between, counts, headline, p_value, percent, remarks
+from ftlab.evaluation.blind.wording import QUESTIONS, between, counts, headline, p_value, percent, points, remarks
 from ftlab.report.interval import Estimate, Value, interval_plot
 from ftlab.report.page import render_page, write_html
 from ftlab.report.plot import Bar, bar_plot
@@ -77,13 +77,12 @@ def _pair(pair: PairResult, pairs: int) -> dict[str, Any]:
         shares = [f"{percent(marked.share(arm))} of {marked.marked[arm]}" for arm in (pair.arm, pair.other)]
         rows.append((QUESTIONS[criterion], *_cells(marked.outcome), *shares))
     rows += [(f"{rater} alone", *_cells(outcome), "", "") for rater, outcome in pair.raters.items()]
-    mean, low, high = pair.points
     numbers = ("won", "tied", "lost", f"{pair.arm} of decided", "95 % interval", "sign test", pair.arm, pair.other)
     return {
         "name": f"{pair.arm} against {pair.other}",
         "counts": counts(pair),
         "adjusted": f"Adjusted for {pairs} pairs: {p_value(pair.p_adjusted)}." if pairs > 1 else "",
-        "points": f"{percent(mean)} ({percent(low)} to {percent(high)})",
+        "points": points(pair),
         "columns": [("", False), *((name, True) for name in numbers)],
         "rows": rows,
         "bars": _bars(pair),

@@ -19,7 +19,7 @@ class PairResult:
         outcome: Over items, same answers among the ties.
         same: Items whose answers look the same: ties that nobody was asked about.
         p_adjusted: Its p-value, adjusted for the number of pairs.
-        points: Mean points of an item (win 1, tie 1/2, loss 0), and its bootstrap interval.
+        points: Mean points of an item (win 1, tie 1/2, loss 0), and its bootstrap interval where there is one.
         criteria: By criterion.
         raters: Each rater's own outcome, over what this rater was asked and rated.
     """
@@ -29,7 +29,7 @@ class PairResult:
     outcome: Outcome
     same: int
     p_adjusted: float
-    points: tuple[float, float, float]
+    points: tuple[float, tuple[float, float] | None]
     criteria: Mapping[str, Marked]
     raters: Mapping[str, Outcome]
 
@@ -64,6 +64,7 @@ class Result:
         test: The test's id.
         arms: The arms.
         asked: Items that each rater was asked.
+        asked_a_pair: Those of the pair of arms that has the fewest.
         unrated: Items that nobody rated.
         votes: All votes.
         pairs: Each pair of arms that has a rated item.
@@ -77,6 +78,7 @@ class Result:
     test: str
     arms: tuple[str, ...]
     asked: int
+    asked_a_pair: int
     unrated: int
     votes: int
     pairs: tuple[PairResult, ...]
@@ -102,14 +104,18 @@ class Result:
         return sign_test(self.left, self.right)
 
     def section(self) -> dict[str, Any] | None:
-        """Returns the `blind` section of a run: its first pair, which is tuned against base; None without any pair."""
+        """Returns the `blind` section of a run: its first pair, which is tuned against base; None without any pair.
+
+        The p-value is the adjusted one, where more pairs were tested beside it.
+        """
         if not self.pairs:
             return None
         pair = self.pairs[0]
         counts = pair.outcome.to_dict()
-        kept = ("items", "wins", "ties", "losses", "rate", "low", "high", "p")
+        kept = ("items", "wins", "ties", "losses", "rate", "low", "high")
         return {
             **{name: counts[name] for name in kept},
+            "p": pair.p_adjusted,
             "raters": sum(rater.rated > 0 for rater in self.raters.values()),
             "arms": [pair.arm, pair.other],
             "alpha": self.alpha,
@@ -130,7 +136,7 @@ class Result:
             },
             "side": {"left": self.left, "right": self.right, "p": self.side_p},
             "agreement": {"better": self.alpha, **self.alpha_of},
-            "detectable": detectable(self.asked),
+            "detectable": detectable(self.asked_a_pair),
             "stripped": {arm: dict(found) for arm, found in self.stripped.items()},
             "cut": dict(self.cut),
         }
@@ -150,7 +156,8 @@ def detectable(items: int) -> dict[str, Any]:
 
 
 def _pair_dict(pair: PairResult) -> dict[str, Any]:
-    mean, low, high = pair.points
+    mean, ends = pair.points
+    low, high = ends or (None, None)
     return {
         "arm": pair.arm,
         "other": pair.other,

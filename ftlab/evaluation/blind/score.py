@@ -42,16 +42,18 @@ def score(trial: Trial, ratings: Sequence[Rating], raters: Iterable[str] = ()) -
     pairs = [pair for arm, other in compared if (pair := _pair(trial, verdicts, arm, other))]
     adjusted = holm(pair.outcome.p for pair in pairs)
     rated = {verdict.pairing.item for verdict in verdicts}
+    by_pair = _grouped(((one.pairing.first, one.pairing.second), one) for one in verdicts)
     names = dict.fromkeys([*raters, *(rating.rater for rating in ratings)])
     return Result(
         test=trial.key.test,
         arms=trial.key.arms,
         asked=len(trial.asked),
+        asked_a_pair=trial.asked_a_pair,
         unrated=len(trial.items - rated),
         votes=len(ratings),
         pairs=tuple(replace(pair, p_adjusted=p) for pair, p in zip(pairs, adjusted, strict=True)),
         raters={name: _rater([rating for rating in ratings if rating.rater == name]) for name in names},
-        alpha=alpha(_grouped((verdict.pairing.item, verdict.winner) for verdict in verdicts)),
+        alpha=alpha(*(_grouped((one.pairing.item, one.winner) for one in votes) for votes in by_pair)),
         alpha_of={criterion: alpha(_grouped(_marks(verdicts, criterion))) for criterion in CRITERIA},
         stripped=trial.stripped(),
         cut=Counter(answer.arm for answer in trial.answers.values() if not answer.stopped),

@@ -14,7 +14,17 @@ from ftlab.evaluation.blind.outcome import Outcome
 from ftlab.evaluation.blind.result import PairResult, Result
 from ftlab.evaluation.blind.seal import FILE as KEY
 from ftlab.evaluation.blind.trial import RATINGS, Trial
-from ftlab.evaluation.blind.wording import QUESTIONS, between, counts, headline, p_value, percent, remarks, sensitivity
+from ftlab.evaluation.blind.wording import (
+    QUESTIONS,
+    between,
+    counts,
+    headline,
+    p_value,
+    percent,
+    points,
+    remarks,
+    sensitivity,
+)
 
 
 def print_result(console: Console, result: Result, *, title: str, written: Mapping[str, str]) -> None:
@@ -53,7 +63,8 @@ def print_test(console: Console, trial: Trial, pages: Mapping[str, Path], comman
     facts["taken out of answers"] = (
         ", ".join(f"{kind} ({count}×)" for kind, count in sorted(taken.items())) or "nothing"
     )
-    facts["can find"] = sensitivity(len(trial.asked))
+    each = " (of each pair of arms)" if len(trial.key.arms) > 2 else ""
+    facts["can find"] = f"{sensitivity(trial.asked_a_pair)}{each}"
     facts["sealed"] = (
         f"{trial.folder / KEY}, which says whose each answer is: keep it from raters (test {trial.key.test})"
     )
@@ -92,11 +103,7 @@ def _pair(pair: PairResult, pairs: int) -> list[RenderableType]:
         table.add_row(QUESTIONS[criterion], *_cells(marked.outcome), *shares)
     for rater, outcome in pair.raters.items():
         table.add_row(Text(f"{rater} alone", style="dim"), *_cells(outcome), "", "")
-    mean, low, high = pair.points
-    points = (
-        f"Points (win 1, tie ½): {percent(mean)}, 95 % bootstrap interval over items {percent(low)} to {percent(high)}."
-    )
-    return [table, Text(points, style="dim")]
+    return [table, Text(f"Points (win 1, tie ½): {points(pair)}.", style="dim")]
 
 
 def _cells(outcome: Outcome, behind: str = "") -> tuple[str, ...]:

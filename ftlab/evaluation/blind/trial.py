@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 from ftlab.evaluation.blind import seal
@@ -115,6 +116,12 @@ class Trial:
         """Pairings that raters are asked."""
         same = {pairing.item for pairing in self.same}
         return [pairing for pairing in self.pairings if pairing.item not in same]
+
+    @property
+    def asked_a_pair(self) -> int:
+        """Items that are asked of the pair of arms that has the fewest: what bounds the differences to be found."""
+        asked = Counter((pairing.first, pairing.second) for pairing in self.asked)
+        return min(asked[pair] for pair in combinations(self.key.arms, 2))
 
     @property
     def items(self) -> set[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ftlab.evaluation.blind.binomial import SIGNIFICANCE
+from ftlab.evaluation.blind.binomial import SIGNIFICANCE, holm
 from ftlab.evaluation.blind.outcome import Outcome
 from ftlab.evaluation.blind.result import PairResult, Result, detectable
 
@@ -28,6 +28,14 @@ def between(outcome: Outcome) -> str:
     """Returns the exact interval of the share of wins; nothing where nothing is decided."""
     low, high = outcome.interval
     return f"{percent(low)} to {percent(high)}" if outcome.decided else ""
+
+
+def points(pair: PairResult) -> str:
+    """Returns the mean points of an item, and how far they would move with other items."""
+    mean, ends = pair.points
+    if ends is None:
+        return f"{percent(mean)} of every item, which leaves a bootstrap over items nothing to vary"
+    return f"{percent(mean)}, 95 % bootstrap interval over items {percent(ends[0])} to {percent(ends[1])}"
 
 
 def headline(result: Result) -> str:
@@ -95,18 +103,19 @@ def _sides(result: Result) -> Iterator[str]:
     if not chosen:
         return
     shown = f"The left side was chosen {result.left} times of {chosen} ({p_value(result.side_p)})"
-    one_sided = [name for name, rater in result.raters.items() if rater.side_p <= SIGNIFICANCE]
+    adjusted = zip(result.raters, holm(rater.side_p for rater in result.raters.values()), strict=True)
+    one_sided = [name for name, p in adjusted if p <= SIGNIFICANCE]
     if result.side_p <= SIGNIFICANCE or one_sided:
         who = f" by {', '.join(one_sided)}" if one_sided else ""
         yield f"{shown}: a side is favoured{who}, which blurs every difference but favours no arm."
     else:
-        yield f"{shown}: no side is favoured."
+        yield f"{shown}: no sign that a side is favoured."
 
 
 def _sensitivity(result: Result) -> Iterator[str]:
     """For what was decided, and for all items of a test of two arms, as if there had been no tie."""
     decided = {pair.outcome.decided for pair in result.pairs}
-    for items in sorted(decided | ({result.asked} if len(result.pairs) == 1 else set())):
+    for items in sorted(decided | ({result.asked} if len(result.arms) == 2 else set())):
         yield sensitivity(items)
 
 

@@ -44,5 +44,12 @@ def test_alpha_is_one_minus_observed_over_expected_disagreement(units: list[list
     assert alpha(units) == pytest.approx(1 - (observed / len(values)) / (expected / len(pairs)))
 
 
+def test_chance_within_strata_is_no_agreement() -> None:
+    # Every pair of answers that two raters can give who toss a coin between the two arms of an item.
+    strata = [[[one, other] for one in pair for other in pair] * 50 for pair in ("ab", "ac", "bc")]
+    assert alpha(*strata) == pytest.approx(0, abs=0.01)
+    assert alpha([unit for units in strata for unit in units]) == pytest.approx(0.25, abs=0.01)
+
+
 def test_alpha_can_not_be_told_without_two_votes_on_an_item() -> None:
     assert alpha([["a"], ["b"], []]) is None

@@ -1,6 +1,7 @@
 """Votes become counts by item, pair, criterion and rater; nothing counts twice, and what is missing is told."""
 
 import csv
+import random
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -35,7 +36,7 @@ def test_one_rater_who_always_prefers_one(trial: Trial) -> None:
     (pair,) = result.pairs
     assert (pair.arm, pair.other, pair.outcome) == ("tuned", "base", Outcome(20, 0, 0))
     assert pair.outcome.p == pytest.approx(2 * 0.5**20)
-    assert pair.points == (1.0, 1.0, 1.0)
+    assert pair.points == (1.0, None)
     assert result.raters["anna"].left == result.raters["anna"].right == 10
     assert (result.side_p, result.alpha, result.unrated) == (1.0, None, 0)
     assert headline(result) == "tuned is better than base."
@@ -120,6 +121,25 @@ def test_three_arms_give_three_pairs_with_adjusted_p_values(tmp_path: Path) -> N
     assert found["b", "a"].outcome == Outcome(0, 10, 0)
     assert found["c", "a"].p_adjusted == pytest.approx(3 * found["c", "a"].outcome.p)
     assert headline(result) == "2 of 3 pairs differ more than chance allows for."
+    assert (result.asked, result.to_dict()["detectable"]["items"]) == (30, 10)
+    section = score(trial, vote(trial, "anna", lambda left, right: "b" if "b" in (left, right) else None)).section()
+    assert section is not None
+    assert (section["arms"], section["p"]) == (["b", "a"], pytest.approx(3 * sign_test(10, 0)))
+
+
+def test_raters_of_several_pairs_who_toss_a_coin_do_not_agree(tmp_path: Path) -> None:
+    trial = made_trial(tmp_path, {arm: [f"{arm} {place}" for place in range(300)] for arm in "abc"})
+    coin = random.Random(0)
+    result = score(trial, [one for name in ("anna", "ben") for one in vote(trial, name, lambda *two: coin.choice(two))])
+    assert result.alpha == pytest.approx(0, abs=0.15)
+
+
+def test_one_rater_of_many_is_not_called_one_sided_by_chance(trial: Trial) -> None:
+    left = [replace(one, choice="left") for one in vote(trial, "r0", _tuned, most=6)]
+    others = [one for number in range(1, 5) for one in vote(trial, f"r{number}", _tuned)]
+    result = score(trial, [*left, *others])
+    assert result.raters["r0"].side_p < 0.05
+    assert any("no sign that a side is favoured" in sentence for sentence in remarks(result))
 
 
 def test_items_are_decided_by_most_of_their_votes() -> None:
@@ -130,11 +150,14 @@ def test_items_are_decided_by_most_of_their_votes() -> None:
 
 def test_bootstrap_interval_is_about_the_normal_one_for_many_items() -> None:
     points = [value for value, _ in zip(cycle([0.0, 1.0, 1.0, 0.5]), range(400), strict=False)]
-    mean, low, high = mean_points(points)
+    mean, ends = mean_points(points)
     error = (sum((value - mean) ** 2 for value in points) / len(points)) ** 0.5 / len(points) ** 0.5
     assert mean == pytest.approx(0.625)
-    assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.005)
-    assert mean_points([1.0]) == (1.0, 0.0, 1.0)
+    assert ends == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.005)
+
+
+def test_items_that_all_end_alike_have_no_bootstrap_interval() -> None:
+    assert mean_points([1.0]) == mean_points([1.0] * 9) == (1.0, None)
 
 
 def test_fifty_items_detect_seven_of_ten() -> None:

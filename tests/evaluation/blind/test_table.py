@@ -34,6 +34,7 @@ def test_a_result_names_counts_intervals_and_what_speaks_against_it(tmp_path: Pa
         "ben has rated 3 of 20 items.",
         "anna alone",
         "20 decided items find a difference in 80 % of the cases where one arm wins 80 % of them in truth",
+        "Points (win 1, tie ½): 100 % of every item, which leaves a bootstrap over items nothing to vary.",
         "result.html",
     ):
         assert words in said, words
