@@ -177,6 +177,28 @@ def test_a_few_steps_say_nothing_and_a_flat_start_is_waited_for() -> None:
     assert diagnose(begun, SETTINGS).is_alarm
 
 
+@pytest.mark.parametrize("held_out", [[], [(step, 0.0) for step in range(0, 61, 5)]])
+def test_loss_of_zero_from_the_first_step_is_flat_and_not_known_by_heart(held_out: list[tuple[int, float]]) -> None:
+    """What trainers log that make the mean over no token zero."""
+    found = diagnose(Curve(steps=range(1, 61), losses=[0.0] * 60, held_out=held_out), SETTINGS)
+    assert [finding.kind for finding in found.findings] == ["flat"]
+    assert found.findings[0].causes[0].startswith("Data format and masks")
+
+
+def test_no_numbers_are_too_odd_to_be_looked_at() -> None:
+    """Zero, negative, huge and missing losses, held-out ones without training ones: a verdict, and never an error."""
+    generator = np.random.default_rng(0)
+    odd = [0.0, 0.0, 1e-320, -1.0, 1e300, math.inf, math.nan, 0.5, 2.0, 3.0]
+    for count in (0, 1, 3, 16, 40):
+        for _ in range(12):
+            draws = [generator.choice(odd[: generator.integers(1, 11)], count).tolist() for _ in range(4)]
+            losses, norms, epochs, held = draws
+            points = list(enumerate(held)) or [(0, math.nan)]
+            curve = Curve(range(1, count + 1), losses, grad_norms=norms, epochs=epochs, held_out=points)
+            for settings in (None, SETTINGS, replace(SETTINGS, total_steps=count + 9)):
+                assert diagnose(curve, settings).to_dict()["findings"]
+
+
 def test_what_follows_from_a_finding_is_not_said_beside_it() -> None:
     rising = changed(falling(), {step: 4.0 + 0.2 * (step - 40) for step in range(40, 101)})
     found = diagnose(with_held_out(rising, [4.0, 2.0, 4.0, 9.0, 12.0, 16.0]), SETTINGS)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ftlab.evaluation.curve.measure import Measures, rows_of
+from ftlab.evaluation.curve.measure import TINY_LOSS, Measures, rows_of
 from ftlab.evaluation.curve.sign import Case, Sign
 
 MOST_SKIPPED = 2
@@ -151,13 +151,14 @@ def _zero_gradient(case: Case) -> Sign | None:
 def _never_fell(case: Case) -> Sign | None:
     m = case.measures
     if len(m.held_out) >= 2:
-        fall, error = float(m.held_out[0] - m.held_out.min()) / float(m.held_out[0]), 0.0
+        fall, error = float(m.held_out[0] - m.held_out.min()) / max(float(m.held_out[0]), TINY_LOSS), 0.0
         words = f"held-out loss {m.held_out[0]:.4g} at step {int(m.held_steps[0])}, {m.held_out[-1]:.4g} at step"
         words += f" {int(m.held_steps[-1])}"
     else:
         quarter = max(m.window, len(m.losses) // 4)
         first, last = float(m.losses[:quarter].mean()), float(m.losses[-quarter:].mean())
-        fall, error = (first - last) / first, NOISE_TIMES * m.noise * math.sqrt(2 / quarter) / first
+        begun = max(first, TINY_LOSS)  # a loss of 0 from the first step is flat: nothing is counted
+        fall, error = (first - last) / begun, NOISE_TIMES * m.noise * math.sqrt(2 / quarter) / begun
         words = f"mean training loss {first:.4g} over the first {quarter} steps, {last:.4g} over the last"
     if fall > max(FLAT_SHARE, error / 2) or error > MOST_ERROR:
         return None
@@ -175,7 +176,7 @@ def _plateau(case: Case) -> Sign | None:
     m = case.measures
     if len(m.held_out) < 5 or case.progress < 0.6:
         return None
-    start = float(m.held_out[0])
+    start = max(float(m.held_out[0]), TINY_LOSS)
     early = m.held_out[m.held_steps <= PLATEAU_BEGIN * case.last_step]
     later = m.held_out[m.held_steps > PLATEAU_BEGIN * case.last_step]
     if len(early) < 2 or len(later) < 3:

@@ -39,7 +39,7 @@ def _rising(case: Case) -> Sign | None:
     lowest = int(np.argmin(m.held_out))
     best = float(m.held_out[lowest])
     last = float(min(m.held_out[-2:]))
-    if lowest >= len(m.held_out) - 2 or last - best < max(RISE_SHARE * best, GAIN_SHARE * float(m.held_out[0])):
+    if lowest >= len(m.held_out) - 2 or last - best <= max(RISE_SHARE * best, GAIN_SHARE * float(m.held_out[0])):
         return None
     step = int(m.held_steps[lowest])
     then = _level_at(m, step)
@@ -57,7 +57,7 @@ def _rising(case: Case) -> Sign | None:
 
 def _parted(case: Case) -> Sign | None:
     m = case.measures
-    start, end = float(m.held_out[0]), float(m.held_out[-1])
+    start, end = max(float(m.held_out[0]), TINY_LOSS), float(m.held_out[-1])
     easier = min(1.0, float(m.losses[0]) / start)  # rows may be easier than the held-out ones from the start
     levels = [_level_at(m, int(step)) for step in m.held_steps]
     is_apart = levels[-1] < PART_RATIO * easier * end and end > PART_LEVEL * start
@@ -85,11 +85,11 @@ def memorising(case: Case) -> Sign | None:
         return None
     if len(m.held_out) >= 2:
         held, start = float(m.held_out[-1]), float(m.held_out[0])
-        if _level_at(m, int(m.held_steps[-1])) > MEMORY_RATIO * held or held < MEMORY_LEVEL * start:
+        if _level_at(m, int(m.held_steps[-1])) > MEMORY_RATIO * held or held <= MEMORY_LEVEL * start:
             return None
         against = f"held-out loss is {held:.3g}, {held / max(m.end, TINY_LOSS):,.0f} times as much"
     else:
-        if m.end > BY_HEART_LOSS or m.end > BY_HEART_SHARE * m.start:
+        if m.end > BY_HEART_LOSS or m.end >= BY_HEART_SHARE * m.start:
             return None
         against = "there are no held-out rows to compare with"
     known = np.flatnonzero(m.level <= max(2 * m.end, BY_HEART_LOSS))

@@ -44,8 +44,10 @@ class Case:
 
     @property
     def last_step(self) -> int:
-        """The last step that was logged."""
-        return self.curve.steps[-1]
+        """The last step that was logged; where no step has a training loss, that of the last held-out loss."""
+        if self.curve.steps:
+            return self.curve.steps[-1]
+        return self.curve.held_out[-1][0] if self.curve.held_out else 0
 
     @property
     def progress(self) -> float:
