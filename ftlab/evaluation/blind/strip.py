@@ -103,7 +103,8 @@ def strip(text: str, rules: Rules) -> tuple[str, Counter[str]]:
     if rules.markers:
         take("markers", _MARKER)
     for name in sorted(rules.names, key=len, reverse=True):
-        take("names", re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE), HIDDEN)
+        # Chinese and Japanese put no space around a name, so only ASCII letters and digits make it another word.
+        take("names", re.compile(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", re.IGNORECASE), HIDDEN)
     for pattern in rules.patterns:
         take("patterns", re.compile(pattern), HIDDEN)
     return text.strip(), found

@@ -54,6 +54,7 @@ def test_names_and_patterns_are_hidden_and_counted() -> None:
     shown, found = strip("I am QWEN3-8b, no Qwen3x. See ticket #12 and ticket #3.", rules)
     assert shown == f"I am {HIDDEN}, no Qwen3x. See {HIDDEN} and {HIDDEN}."
     assert found == {"names": 1, "patterns": 2}
+    assert strip("我是Qwen3-8B模型。", rules) == (f"我是{HIDDEN}模型。", {"names": 1})
 
 
 def test_nothing_goes_that_is_switched_off() -> None:
