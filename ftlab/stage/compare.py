@@ -175,20 +175,18 @@ def serve_pages(
     serve(app, cfg.compare.port, lambda port: on_ready(rater_links(known, port)))
 
 
-def commands(cfg: DictConfig, folder: Path) -> dict[str, str]:
+def commands(cfg: DictConfig, trial: Trial) -> dict[str, str]:
     """Returns what to type next, by what for.
 
     Args:
         cfg: The composed configuration.
-        folder: The test's.
+        trial: The test.
     """
     named = ["python", "-m", "ftlab", "task=compare"]
     named += [f"run={cfg.run}"] if cfg.run is not None else []
-    named += [f"compare.folder={shown(folder)}"] if cfg.compare.folder is not None else []
-    return {
-        "rate here": shlex.join([*named, "compare.serve=true"]),
-        "score": shlex.join([*named, "compare.action=score"]),
-    }
+    named += [f"compare.folder={shown(trial.folder)}"] if cfg.compare.folder is not None else []
+    rate = {"rate here": shlex.join([*named, "compare.serve=true"])} if trial.asked else {}
+    return {**rate, "score": shlex.join([*named, "compare.action=score"])}
 
 
 def _is_free(key: str) -> bool:

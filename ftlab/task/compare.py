@@ -29,7 +29,7 @@ def run(cfg: DictConfig) -> None:
         return
     trial = make_test(cfg)
     raters = raters_of(cfg, trial.folder)
-    pages = write_pages(cfg, trial, raters)
-    print_test(console, trial, pages, commands(cfg, trial.folder))
-    if cfg.compare.serve:
+    pages = write_pages(cfg, trial, raters) if trial.asked else {}
+    print_test(console, trial, pages, commands(cfg, trial))
+    if cfg.compare.serve and trial.asked:
         serve_pages(cfg, trial, raters, lambda links: print_links(console, links))

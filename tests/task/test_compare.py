@@ -10,7 +10,7 @@ from omegaconf import OmegaConf, flag_override
 from ftlab.config.folder import CONF_DIR
 from ftlab.evaluation.blind.store import RatingStore
 from ftlab.task import compare
-from tests.reference.made_trial import two_arms, vote
+from tests.reference.made_trial import made_trial, two_arms, vote
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
@@ -38,3 +38,17 @@ def test_a_sealed_test_is_rated_and_scored(
     assert "tuned is better than base." in said
     assert "ben has rated nothing." in said
     assert (trial.folder / "result.html").is_file()
+
+
+def test_arms_that_answer_alike_leave_nothing_to_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    made_trial(tmp_path, {"base": ["a", "b"], "tuned": ["a", "b"]})
+    _run(monkeypatch, f"compare.folder={tmp_path}", "compare.serve=true")
+    said = capsys.readouterr().out
+    assert "There is nothing to rate: the arms answer every question alike." in said
+    assert "compare.serve" not in said
+    assert not (tmp_path / "pages").exists()
+    _run(monkeypatch, f"compare.folder={tmp_path}", "compare.action=score")
+    assert "tied 2 and lost 0 of 2 items" in capsys.readouterr().out

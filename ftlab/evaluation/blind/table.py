@@ -52,7 +52,7 @@ def print_test(console: Console, trial: Trial, pages: Mapping[str, Path], comman
     Args:
         console: Where to.
         trial: The test.
-        pages: Each rater's file.
+        pages: Each rater's file; none where all answers are the same.
         commands: What to type next, by what for.
     """
     facts = {"questions": str(len(trial.questions)), "arms": " · ".join(trial.key.arms)}
@@ -69,8 +69,11 @@ def print_test(console: Console, trial: Trial, pages: Mapping[str, Path], comman
         f"{trial.folder / KEY}, which says whose each answer is: keep it from raters (test {trial.key.test})"
     )
     parts: list[RenderableType] = [_lines(facts)]
-    parts += [Text("\nTo send to raters", style="bold"), _lines({name: str(path) for name, path in pages.items()})]
-    parts.append(Text(f"Put the files that they send back into {trial.folder / RATINGS}/."))
+    if pages:
+        parts += [Text("\nTo send to raters", style="bold"), _lines({name: str(path) for name, path in pages.items()})]
+        parts.append(Text(f"Put the files that they send back into {trial.folder / RATINGS}/."))
+    else:
+        parts.append(Text("\nThere is nothing to rate: the arms answer every question alike.", style="bold yellow"))
     parts += [Text("\nWhat to type next", style="bold"), _lines(commands)]
     console.print(Panel(Group(*parts), title=Text("Blind side-by-side test", style="bold"), border_style="cyan"))
 
