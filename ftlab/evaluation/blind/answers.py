@@ -63,6 +63,7 @@ class AnswerFile:
             raise InputError([Problem(str(path), what, "Start another test: compare.folder=<a new folder>.")])
         if head is None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)  # it names the arms, and raters may share this machine
             path.write_text(json.dumps({"kind": KIND, **settings}, ensure_ascii=False) + "\n", encoding="utf-8")
         elif whole_bytes < (size := path.stat().st_size):
             os.truncate(path, whole_bytes)

@@ -12,7 +12,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +82,8 @@ class RatingStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        with suppress(OSError):  # SQLite says it better
+            path.touch(mode=0o600)  # it holds the raters' links
         with self._write() as base:
             (version,) = base.execute("PRAGMA user_version").fetchone()
             if version > VERSION:

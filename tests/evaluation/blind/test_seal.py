@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ftlab.evaluation.blind.seal import ANSWERS, FILE, QUESTIONS, open_key
+from ftlab.evaluation.blind.store import FILE as STORE
+from ftlab.evaluation.blind.store import RatingStore
 from ftlab.evaluation.blind.strip import Rules
 from ftlab.evaluation.blind.trial import Trial
 from ftlab.problem import InputError
@@ -20,9 +22,10 @@ def test_a_key_is_read_back(tmp_path: Path) -> None:
     assert (trial.key.rules, trial.key.secret_bytes) == (rules, SECRET)
 
 
-def test_only_its_owner_can_read_the_key(tmp_path: Path) -> None:
+def test_only_their_owner_can_read_key_answers_and_links(tmp_path: Path) -> None:
     two_arms(tmp_path)
-    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+    RatingStore(tmp_path / STORE).raters(["anna"])
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in (FILE, ANSWERS, STORE)} == {0o600}
 
 
 def test_secrets_are_different_each_time(tmp_path: Path) -> None:
