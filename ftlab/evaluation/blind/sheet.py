@@ -152,7 +152,9 @@ def read_rating(value: object, where: str, criteria: Collection[str] = CRITERIA)
     if not isinstance(value, dict):
         raise InputError([Problem(where, f"must be an object with {', '.join(names)}, but is {_kind(value)}.")])
     problems = [Problem(where, f"`{name}` is missing.") for name in names if name not in value]
-    problems += [Problem(where, f"`{str(name)[:40]}` is no part of a rating.") for name in value if name not in names]
+    problems += [
+        Problem(where, f"`{_spelled(str(name))}` is no part of a rating.") for name in value if name not in names
+    ]
     given = {name: value[name] for name in names if name in value}
     for name in {"test", "item"} & set(given):
         if not isinstance(given[name], str) or not given[name]:
@@ -218,9 +220,9 @@ def stray_problems(rating: Rating, *, test: str, items: Collection[str], where: 
         One problem, or none.
     """
     if rating.test != test:
-        return [Problem(where, f"belongs to another test ({rating.test[:40]}), this one is {test}.")]
+        return [Problem(where, f"belongs to another test ({_spelled(rating.test)}), this one is {test}.")]
     if rating.item not in items:
-        return [Problem(where, f"is about the item {rating.item[:40]}, which this test doesn't have.")]
+        return [Problem(where, f"is about the item {_spelled(rating.item)}, which this test doesn't have.")]
     return []
 
 
@@ -267,6 +269,11 @@ def _marks_problems(marks: object, where: str, criteria: Collection[str]) -> lis
 def _kind(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def _spelled(name: str) -> str:
+    """A name out of a file as any terminal can show it."""
+    return json.dumps(name[:40])[1:-1]
 
 
 def _shown(value: object) -> str:

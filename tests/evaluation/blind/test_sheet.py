@@ -1,6 +1,7 @@
 """Ratings are read strictly: what is written is read back, and everything that is wrong with a file is named."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,17 @@ def test_votes_of_another_test_or_item_are_strays() -> None:
     assert not stray_problems(GOOD, test="test", items={"item"}, where="x")
     assert "another test" in stray_problems(GOOD, test="other", items={"item"}, where="x")[0].what
     assert "doesn't have" in stray_problems(GOOD, test="test", items={"else"}, where="x")[0].what
+
+
+def test_messages_hold_nothing_that_acts_on_a_terminal() -> None:
+    hostile = "\x1b[2J\ud800"
+    said = [
+        *stray_problems(replace(GOOD, test=hostile), test="test", items={"item"}, where="x"),
+        *stray_problems(replace(GOOD, item=hostile), test="test", items={"item"}, where="x"),
+    ]
+    with pytest.raises(InputError) as error:
+        read_rating({**GOOD.to_dict(), hostile: 1, "choice": hostile}, "x")
+    for problem in (*said, *error.value.problems):
+        assert str(problem).isascii()
+        assert str(problem).isprintable()
+        assert "\\u001b[2J" in str(problem)
