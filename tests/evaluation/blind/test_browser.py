@@ -416,3 +416,20 @@ def test_the_offline_file_works_where_storage_is_refused_and_refuses_foreign_fil
         page.locator("#load").set_input_files(bad)
         expect(page.locator("#said")).to_have_text(f"The file isn't loaded: {why}")
     _progress(page, "1 of 2 rated")
+    _press(page, "3")
+    page.locator("#load").set_input_files(good)
+    _progress(page, "2 of 2 rated")  # what stood in the form was kept before the file was taken
+
+
+def test_the_offline_file_in_two_tabs_loses_no_vote(tmp_path: Path, visit: Callable[..., Page]) -> None:
+    path = tmp_path / "anna.html"
+    write_offline(short_sheet("anna", 3), path)
+    first = visit(path.as_uri())
+    second = first.context.new_page()
+    second.goto(path.as_uri())
+    _press(first, "1 Enter")
+    _progress(second, "1 of 3 rated")
+    _press(second, "n 2 Enter")
+    _progress(first, "2 of 3 rated")
+    first.reload()
+    _progress(first, "2 of 3 rated")

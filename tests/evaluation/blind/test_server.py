@@ -253,8 +253,8 @@ def test_both_languages_say_everything() -> None:
 
 def test_text_has_enough_contrast_in_light_and_dark() -> None:
     blocks = re.findall(r":root \{([^}]*)\}", style())
-    assert len(blocks) == 2
-    for block in blocks:
+    assert len(blocks) == 4  # light and dark, of the text and of the page
+    for block in ("".join(blocks[::2]), "".join(blocks[1::2])):
         colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
         inks = ("ink", "soft", "accent", "warning", "clean", "hl-word", "hl-string", "hl-number", "hl-name")
         pairs = [(ink, ground) for ink in inks for ground in ("ground", "panel", "code-ground")]

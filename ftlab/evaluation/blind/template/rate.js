@@ -237,6 +237,16 @@
     $("unkept").hidden = memory.set(slot, JSON.stringify({ votes: Object.fromEntries(votes), past }));
   }
 
+  function recall() {
+    try {
+      const saved = JSON.parse(memory.get(slot));
+      const known = Object.entries(saved.votes).filter(([item, vote]) => data.items.includes(item) && sound(vote));
+      past = saved.past.filter(([item]) => data.items.includes(item));
+      votes.clear();
+      for (const [item, vote] of known) votes.set(item, vote);
+    } catch { /* nothing was kept */ }
+  }
+
   const kept = {
     async keep(item, vote) {
       past.push([item, votes.get(item) || null]);
@@ -386,14 +396,19 @@
     });
     $("load").addEventListener("change", async (event) => {
       const [chosen] = event.target.files;
-      if (chosen) load(await chosen.text());
+      const text = await chosen?.text();
       event.target.value = "";
+      if (chosen) once(async () => { if (await leave()) load(text); });
     });
-    try {
-      const saved = JSON.parse(memory.get(slot));
-      for (const [item, vote] of Object.entries(saved.votes)) if (data.items.includes(item) && sound(vote)) votes.set(item, vote);
-      past = saved.past.filter(([item]) => data.items.includes(item));
-    } catch { /* nothing was kept */ }
+    // The same page in another tab: what is said there is known here, so that neither writes over the other.
+    window.addEventListener("storage", (event) => {
+      if (event.key !== slot) return;
+      const untouched = !changed(data.items[here], read());
+      recall();
+      if (untouched) show(here, false);
+      else count();
+    });
+    recall();
     store();
   }
 
