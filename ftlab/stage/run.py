@@ -20,6 +20,7 @@ from ftlab.model.load import build_skeleton, embedded_path, load_config, load_mo
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage.load import accelerate, base_fingerprint, load_base
 from ftlab.stage.prepare import Inputs, load_model_config, model_source, plain, prepare
+from ftlab.stage.recall import recall, rooted
 from ftlab.stage.trained import RUN, Trained, find_trained, same_model
 from ftlab.training.memory import release
 
@@ -94,7 +95,7 @@ def open_run(cfg: DictConfig, overrides: Sequence[str] | None = None) -> OpenedR
     """
     typed = list(HydraConfig.get().overrides.task if overrides is None else overrides)
     trained = find_trained(cfg.run, typed)
-    composed, notes = trained.configuration(typed)
+    composed, notes = recall(trained, typed)
     problems = _base_problems(composed, trained)
     try:
         inputs = prepare(composed, trains=False)
@@ -112,7 +113,7 @@ def _base_problems(cfg: DictConfig, trained: Trained) -> list[Problem]:
     source, shape = model_source(cfg), plain(cfg.model.shape)
     if check_model(**source, weights=cfg.model.weights, shape=shape):
         return []  # said by `prepare`
-    problems = list(_changed_base(cfg, trained.card))
+    problems = list(_changed_base(cfg, trained))
     name = cfg.model.path or cfg.model.name
     config = load_model_config(cfg)
     if problems:
@@ -123,8 +124,9 @@ def _base_problems(cfg: DictConfig, trained: Trained) -> list[Problem]:
     return same_model(load_config(path=str(trained.result)), config, trained.result, name)
 
 
-def _changed_base(cfg: DictConfig, card: Mapping[str, Any]) -> Iterator[Problem]:
+def _changed_base(cfg: DictConfig, trained: Trained) -> Iterator[Problem]:
     """Compares the base's files with those that the run began with, or where they are on the hub their names."""
+    card = trained.card
     began = card.get("model", {}).get("base_fingerprint")
     folder = Path(cfg.model.path) if cfg.model.path else embedded_path()
     now = base_fingerprint(folder) if cfg.model.weights == "pretrained" else None
@@ -132,7 +134,7 @@ def _changed_base(cfg: DictConfig, card: Mapping[str, Any]) -> Iterator[Problem]
     if began is not None and now is not None and began != now:
         what = f"must be the base that the run began with, but the weights in '{folder}' are others."
         yield Problem("model.path", what, f"Name the folder that holds the base of {card['model'].get('base')}.")
-    elif card and (began is None or now is None) and before != path:
+    elif card and (began is None or now is None) and path not in (before, rooted(before, trained.started_in)):
         what = f"must be {before}, the base that the run began with, but is {path}."
         yield Problem("model.path", what, f"Leave it out: {RUN}=... brings the run's own base.")
 

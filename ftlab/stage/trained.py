@@ -1,4 +1,4 @@
-"""Finds what `run=` names, and the configuration it was made with.
+"""Finds what `run=` names, and what it was started with.
 
 In: a path and what was typed. Out: a `Trained`: an adapter or a whole model, with the run's card and overrides where it
 is a run of ftlab. Reads no weights.
@@ -7,29 +7,23 @@ is a run of ftlab. Reads no weights.
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from transformers import PretrainedConfig
 
-from ftlab.config.compose import recompose
 from ftlab.config.explain import key_of
 from ftlab.method.saved import CONFIG, adapter_config, check_adapter
 from ftlab.model.load import embedded_path
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import FILE, read_card
-from ftlab.stage.place import FREE_TO_CHANGE, flat
 
 RUN = "run"
 ADAPTER, MODEL = "adapter", "model"
 """Where the result lies in the run folder: an adapter, or a whole model."""
 
-_NOT_THE_RUNS = ("task", "evaluation", "resume", "output_dir", "run")
-"""What a run was started with that says nothing of this command."""
-_FIXED = ("method", "optimizer", "scheduler")
-"""What made the result, and can't be chosen any more."""
 _SHAPE = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
 
 
@@ -44,6 +38,7 @@ class Trained:
         card: The run's card; empty where it is no run of ftlab.
         overrides: What the run was started with, or what stands for it.
         config_name: The primary configuration.
+        started_in: The folder that the run was started from: its relative paths begin there. None = not known.
     """
 
     folder: Path
@@ -52,50 +47,7 @@ class Trained:
     card: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[str, ...] = ()
     config_name: str = "config"
-
-    def configuration(self, typed: Sequence[str]) -> tuple[DictConfig, list[str]]:
-        """Composes the run's configuration again, with what was typed now on top.
-
-        Where a configuration file says something else today than when the run began, the run's value is kept.
-
-        Args:
-            typed: The overrides of this command.
-
-        Returns:
-            The configuration, and what has changed, one sentence each.
-
-        Raises:
-            InputError: It doesn't compose, or what was typed would be another run.
-        """
-        raise_all(_fixed(typed))
-        keys = {key_of(word) for word in typed}
-        kept = [word for word in self.overrides if key_of(word) not in {*keys, *_NOT_THE_RUNS}]
-        cfg = self._composed([*kept, *typed])
-        if not self.card:
-            return cfg, []
-        alone = self._composed(kept)
-        alone.output_dir = cfg.output_dir  # Hydra's to fill in, which knows this command's folder only
-        today, now = _plain(alone), _plain(cfg)
-        notes = []
-        for key, value in flat(self.card["config"]).items():
-            free = any(key == name or key.startswith(f"{name}.") for name in FREE_TO_CHANGE)
-            if free or key not in today or today[key] == value or now.get(key) != today[key]:
-                continue
-            OmegaConf.update(cfg, key, value)
-            notes.append(f"{key} is {today[key]!r} in today's configuration and {value!r} in the run's, which is used.")
-        return cfg, notes
-
-    def _composed(self, overrides: Sequence[str]) -> DictConfig:
-        """Composes, and says of what the run was started with that it isn't the command line's."""
-        try:
-            return recompose(overrides, self.config_name)
-        except InputError as error:
-            own = {key_of(word) for word in self.overrides}
-            fix = f"The run in '{self.folder}' was started with it, by another version of ftlab or of your conf folder."
-            problems = [
-                replace(one, fix=f"{one.fix} {fix}".strip()) if one.where in own else one for one in error.problems
-            ]
-            raise InputError(problems) from error
+    started_in: Path | None = None
 
 
 def find_trained(run: str | None, typed: Sequence[str]) -> Trained:
@@ -114,7 +66,7 @@ def find_trained(run: str | None, typed: Sequence[str]) -> Trained:
     fix = "Add run=runs/<date>/<time>-train-..., an adapter's folder or a model's."
     if run is None:
         raise InputError([Problem(RUN, "must name what was trained, but is null.", fix)])
-    folder = Path(run).expanduser()
+    folder = Path(run).expanduser().absolute()
     if not folder.is_dir():
         raise InputError([Problem(RUN, f"must be a folder, but '{run}' is {_what(folder)}.", fix)])
     inside = folder.name in (ADAPTER, MODEL) and (folder.parent / FILE).is_file()
@@ -153,7 +105,7 @@ def _run(folder: Path, run: str) -> Trained:
     """The folder of a run of ftlab."""
     card = _card(folder)
     result = next((folder / name for name in (ADAPTER, MODEL) if (folder / name).is_dir()), None)
-    overrides, config_name = _stored(folder)
+    overrides, config_name, started_in = _stored(folder)
     task = card["config"].get("task", {}).get("name")
     if task != "train":
         what = f"must be the folder of a training run, but '{run}' is that of task={task}."
@@ -163,7 +115,7 @@ def _run(folder: Path, run: str) -> Trained:
         raise InputError([_unfinished(folder, card, overrides)])
     kind: Literal["adapter", "model"] = "adapter" if result.name == ADAPTER else "model"
     raise_all(_incomplete(result, kind))
-    return Trained(folder, result, kind, card, tuple(overrides), config_name)
+    return Trained(folder, result, kind, card, tuple(overrides), config_name, started_in)
 
 
 def _adapter(folder: Path, typed: Sequence[str]) -> Trained:
@@ -189,13 +141,6 @@ def _model(folder: Path, typed: Sequence[str]) -> Trained:
     return Trained(folder, folder, "model", overrides=("method=full",))
 
 
-def _fixed(typed: Sequence[str]) -> Iterator[Problem]:
-    for word in typed:
-        key = key_of(word)
-        if key.partition(".")[0] in _FIXED:
-            yield Problem(key, "can't be given where something trained is opened: it was chosen then.", "Leave it out.")
-
-
 def _card(folder: Path) -> dict[str, Any]:
     try:
         card = read_card(folder)
@@ -209,8 +154,8 @@ def _card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def _stored(folder: Path) -> tuple[list[str], str]:
-    """What the run was started with, as Hydra wrote it down: the overrides, and the primary configuration."""
+def _stored(folder: Path) -> tuple[list[str], str, Path | None]:
+    """What the run was started with, as Hydra wrote it down: the overrides, the primary configuration, and where."""
     hydra = folder / ".hydra"
     missing = [name for name in ("overrides.yaml", "hydra.yaml") if not (hydra / name).is_file()]
     if missing:
@@ -218,7 +163,9 @@ def _stored(folder: Path) -> tuple[list[str], str]:
         raise InputError([Problem(RUN, what, "Copy the hidden folder too, or name the adapter's folder elsewhere.")])
     try:
         overrides = [str(word) for word in OmegaConf.load(hydra / "overrides.yaml")]
-        return overrides, str(OmegaConf.load(hydra / "hydra.yaml").hydra.job.config_name)
+        own = OmegaConf.load(hydra / "hydra.yaml").hydra
+        started_in = OmegaConf.select(own, "runtime.cwd")
+        return overrides, str(own.job.config_name), started_in and Path(started_in)
     except Exception as error:  # of the file system, of YAML, of OmegaConf: all mean that the folder isn't whole
         what = f"must be a whole run folder, but '{hydra}' can't be read: {str(error).splitlines()[0]}."
         raise InputError([Problem(RUN, what, "Copy the hidden folder again.")]) from error
@@ -266,7 +213,3 @@ def _quoted(text: str) -> str:
     """A value as Hydra's override grammar reads it back."""
     escaped = text.replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    return flat(OmegaConf.to_container(cfg, resolve=True))

@@ -53,7 +53,8 @@ def write_run(folder: Path, *overrides: str, status: str = "done", **card: Any) 
     hydra = folder / ".hydra"
     hydra.mkdir(parents=True)
     (hydra / "overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
-    (hydra / "hydra.yaml").write_text("hydra:\n  job:\n    config_name: config\n")
+    place = f"  runtime:\n    cwd: {Path.cwd()}\n"
+    (hydra / "hydra.yaml").write_text(f"hydra:\n  job:\n    config_name: config\n{place}")
     config = OmegaConf.to_container(composed(*overrides, f"output_dir={folder}"), resolve=True)
     model = {"base": "tiny", "base_fingerprint": fingerprint(embedded_path().glob("*.safetensors"))}
     content = {"format": 1, "status": status, "attempt": 1, "config": config, "model": model, **card}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ftlab.model.load import embedded_path
 from ftlab.problem import InputError
+from ftlab.stage.recall import recall
 from ftlab.stage.run import OpenedRun, open_run
 from ftlab.stage.trained import find_trained
 from tests.config.composition import composed
@@ -125,7 +126,9 @@ def test_what_has_changed_since_the_run_is_said_and_its_settings_are_kept(tmp_pa
     assert setting == "data.split_seed is 1 in today's configuration and 77 in the run's, which is used."
     assert "have changed since the run" in rows
     typed = ["task=evaluate", f"run={folder}", "data.split_seed=3", "output_dir=x"]
-    assert find_trained(str(folder), typed).configuration(typed)[0].data.split_seed == 3
+    assert recall(find_trained(str(folder), typed), typed)[0].data.split_seed == 3
+    typed[2] = "data.split_seed=1"  # as today
+    assert recall(find_trained(str(folder), typed), typed)[0].data.split_seed == 1
 
 
 def test_what_made_the_result_can_not_be_changed_any_more(tmp_path: Path, run: Path) -> None:
