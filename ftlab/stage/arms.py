@@ -6,6 +6,7 @@ the answers, written down as they come.
 
 import hashlib
 import logging
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,9 +55,12 @@ class Arm:
     @property
     def facts(self) -> dict[str, str]:
         """What tells it from any other arm, as plain values."""
-        result = self.opened.trained.result
-        weights = fingerprint(file for file in result.iterdir() if file.suffix in (".safetensors", ".bin", ".json"))
-        return {"name": self.name, "model": self.model, "weights": weights}
+        return {"name": self.name, "model": self.model, "weights": weights_of(self.opened.trained.result)}
+
+
+def weights_of(result: Path) -> str:
+    """Returns what tells the weights in a folder, with what belongs to them, from any others."""
+    return fingerprint(file for file in result.iterdir() if file.suffix in (".safetensors", ".bin", ".json"))
 
 
 @dataclass(slots=True)
@@ -116,8 +120,9 @@ def read_arms(cfg: DictConfig, overrides: Sequence[str]) -> tuple[list[Arm], lis
 def rater_name_problems(names: Sequence[str]) -> list[Problem]:
     """Says which of the raters' names can't be one."""
     problems = [one for place, name in enumerate(names) for one in rater_problems(name, f"compare.raters[{place}]")]
-    if len({name.casefold() for name in names}) < len(set(names)):
-        problems.append(Problem("compare.raters", "must be names that differ in more than upper and lower case."))
+    if len({unicodedata.normalize("NFKC", name).casefold() for name in names}) < len(set(names)):
+        what = "must be names that differ in more than upper and lower case, or how an accent is stored."
+        problems.append(Problem("compare.raters", what))
     return problems
 
 

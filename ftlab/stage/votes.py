@@ -16,10 +16,12 @@ from omegaconf import DictConfig
 
 from ftlab.config.build import build_all
 from ftlab.config.explain import key_of
+from ftlab.evaluation.blind.answers import read_settings
 from ftlab.evaluation.blind.page import write_result
 from ftlab.evaluation.blind.record import vote_rows, write_csv
 from ftlab.evaluation.blind.result import Result
 from ftlab.evaluation.blind.score import score
+from ftlab.evaluation.blind.seal import ANSWERS
 from ftlab.evaluation.blind.sheet import Rating, stray_problems
 from ftlab.evaluation.blind.store import FILE as STORE
 from ftlab.evaluation.blind.store import RatingStore
@@ -30,7 +32,9 @@ from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import FILE as CARD
 from ftlab.report.card import add_evaluation, read_card
 from ftlab.report.run import shown, write_report
+from ftlab.stage.arms import weights_of
 from ftlab.stage.compare import find_folder, raters_of, run_folder
+from ftlab.stage.trained import ADAPTER, MODEL
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +109,7 @@ def publish(cfg: DictConfig, scored: Scored, overrides: Sequence[str] | None = N
         return
     typed = list(HydraConfig.get().overrides.task if overrides is None else overrides)
     folder, page, logger = scored.folder, None, cfg.logger
-    if cfg.run is not None and (run_folder(cfg.run) / CARD).is_file():
+    if cfg.run is not None and _answered(run_folder(cfg.run), scored.folder):
         folder = run_folder(cfg.run)
         add_evaluation(folder, "blind", section)
         page = write_report(folder)
@@ -120,6 +124,17 @@ def publish(cfg: DictConfig, scored: Scored, overrides: Sequence[str] | None = N
         wandb.finish()
 
 
+def _answered(run: Path, test: Path) -> bool:
+    """Whether a folder is that of a run whose weights gave the answers of a test; says where they are others."""
+    if not (run / CARD).is_file():
+        return False
+    weights = {weights_of(run / name) for name in (ADAPTER, MODEL) if (run / name).is_dir()}
+    if any(arm["weights"] in weights for arm in read_settings(test / ANSWERS)["arms"]):
+        return True
+    log.warning("%s stays as it is: the answers are not of the weights that lie there now.", run / CARD)
+    return False
+
+
 def _merge(cfg: DictConfig, trial: Trial, store: RatingStore, raters: tuple[str, ...]) -> list[Problem]:
     """Takes in the files of ratings; returns what is wrong with those that were refused."""
     problems: list[Problem] = []
@@ -127,8 +142,8 @@ def _merge(cfg: DictConfig, trial: Trial, store: RatingStore, raters: tuple[str,
         merged = store.merge(file, test=trial.key.test, items=trial.items, raters=raters)
         problems += merged.refused
         if not merged.refused:
-            counts = f"{merged.added} votes new, {merged.replaced} replaced, {merged.unchanged} there already"
-            log.info("%s: %s.", file, counts)
+            known = f"{merged.unchanged} there already or older than the one that stands"
+            log.info("%s: %d votes new, %d replaced, %s.", file, merged.added, merged.replaced, known)
     if problems:
         log.info("Votes of files that are sound have been taken, and stay.")
     return problems
@@ -140,7 +155,7 @@ def _files(cfg: DictConfig, folder: Path, problems: list[Problem]) -> Iterator[P
     named = [Path(name).expanduser() for name in cfg.compare.ratings]
     found: dict[Path, None] = {}
     for path in [*named, *([own] if own.is_dir() else [])]:
-        inside = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        inside = _inside(path) if path.is_dir() else [path]
         if path in named and (not inside or not path.exists()):
             what = "must be files of ratings or folders that hold some (*.json), but '{}' {}."
             why = "holds none" if path.is_dir() else "isn't there"
@@ -148,6 +163,15 @@ def _files(cfg: DictConfig, folder: Path, problems: list[Problem]) -> Iterator[P
             continue
         found |= dict.fromkeys(file.resolve() for file in inside)
     yield from found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The files of ratings in a folder; says which others are left alone."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    ratings = [path for path in files if path.suffix.lower() == ".json"]
+    if others := [path.name for path in files if path not in ratings]:
+        log.warning("%s: not read, as their names don't end in .json: %s.", folder, ", ".join(others))
+    return ratings
 
 
 def _belonging(trial: Trial, ratings: list[Rating]) -> Iterator[Rating]:

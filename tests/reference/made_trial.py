@@ -17,7 +17,12 @@ Preference = Callable[[str, str], str | None]
 
 
 def made_trial(
-    folder: Path, answers: Mapping[str, Sequence[str]], *, every_pair: bool = False, rules: Rules | None = None
+    folder: Path,
+    answers: Mapping[str, Sequence[str]],
+    *,
+    every_pair: bool = False,
+    rules: Rules | None = None,
+    weights: str = "",
 ) -> Trial:
     """Makes a sealed test.
 
@@ -26,11 +31,13 @@ def made_trial(
         answers: Each arm's answers, in the order of the questions.
         every_pair: As in `seal`.
         rules: What is stripped.
+        weights: What tells the weights that answered.
     """
     arms = tuple(answers)
     count = len(answers[arms[0]])
     write_questions(folder, [Asked(f"made.jsonl:{place + 1}", f"Question {place}?", "") for place in range(count)])
-    file = AnswerFile(folder / ANSWERS, {"decoding": "made"})
+    made_of = [{"name": arm, "model": arm, "weights": weights} for arm in arms]
+    file = AnswerFile(folder / ANSWERS, {"decoding": "made", "arms": made_of})
     file.add(
         ArmAnswer(place, arm, text, stopped=True, tokens=len(text))
         for arm in arms
@@ -40,10 +47,10 @@ def made_trial(
     return Trial(folder)
 
 
-def two_arms(folder: Path, questions: int = 20) -> Trial:
+def two_arms(folder: Path, questions: int = 20, weights: str = "") -> Trial:
     """A sealed test of base against tuned, whose answers name their arm."""
     texts = {arm: [f"the {arm} answer {place}" for place in range(questions)] for arm in ("base", "tuned")}
-    return made_trial(folder, texts)
+    return made_trial(folder, texts, weights=weights)
 
 
 def vote(trial: Trial, rater: str, prefer: Preference, *, most: int | None = None, good: str = "tuned") -> list[Rating]:

@@ -299,6 +299,7 @@ def test_a_broken_list_of_raters_is_named(tmp_path: Path) -> None:
             raters_of(_configured(), tmp_path)
 
 
-def test_raters_whose_pages_would_be_one_file_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["anna", "A\u0300nna"])
+def test_raters_whose_pages_would_be_one_file_are_refused(tmp_path: Path, other: str) -> None:
     with pytest.raises(InputError, match="upper and lower case"):
-        raters_of(_configured("compare.raters=[anna,Anna]"), tmp_path)
+        raters_of(_configured(f"compare.raters=[Anna,\u00c0nna,{other}]"), tmp_path)

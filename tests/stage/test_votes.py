@@ -14,6 +14,7 @@ from ftlab.evaluation.blind.store import RatingStore
 from ftlab.evaluation.blind.trial import Trial
 from ftlab.logger.wandb import WandbRun
 from ftlab.problem import InputError
+from ftlab.report.card import fingerprint
 from ftlab.stage import votes
 from ftlab.stage.compare import raters_of
 from ftlab.stage.votes import Scored, publish, score_test
@@ -126,9 +127,40 @@ def test_votes_of_another_test_in_the_store_are_counted_and_left_out(
     assert "3 votes are left out: each belongs to another test" in caplog.text
 
 
+def _written_weights(run: Path) -> str:
+    file = run / "adapter" / "adapter_model.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"trained")
+    return fingerprint([file])
+
+
+def test_the_score_stays_out_of_the_card_of_a_run_that_did_not_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = write_run(tmp_path / "run", "method=lora")
+    trial = two_arms(run / "compare", ITEMS, weights=_written_weights(run))
+    _written(trial.folder / "ratings" / "anna.json", vote(trial, "expert-1", _tuned))
+    (run / "adapter" / "adapter_model.safetensors").write_bytes(b"trained anew")
+    before = (run / "run.json").read_bytes()
+    cfg = _configured(f"run={run}", "logger={}")
+    publish(cfg, score_test(cfg), ["task=compare"])
+    assert (run / "run.json").read_bytes() == before
+    assert "run.json stays as it is: the answers are not of the weights that lie there now." in caplog.text
+
+
+def test_files_in_the_folder_of_ratings_that_are_not_read_are_named(
+    trial: Trial, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = vote(trial, "anna", _tuned)
+    sent = _written(trial.folder / "ratings" / "ANNA.JSON", given[:5])
+    (sent.parent / "ratings-ben.json.txt").write_text("{}")
+    assert _score(trial.folder).result.votes == 5
+    assert "not read, as their names don't end in .json: ratings-ben.json.txt." in caplog.text
+
+
 def test_the_score_stands_in_the_runs_card_page_and_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_run(tmp_path / "run", "method=lora", "logger.wandb.project=mine", evaluation={"samples": []})
-    trial = two_arms(run / "compare", ITEMS)
+    trial = two_arms(run / "compare", ITEMS, weights=_written_weights(run))
     _written(trial.folder / "ratings" / "anna.json", vote(trial, "expert-1", _tuned))
     wandb = create_autospec(WandbRun, instance=True)
     built: list[DictConfig] = []

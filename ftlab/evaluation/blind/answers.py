@@ -95,6 +95,21 @@ def read_answers(path: Path) -> dict[tuple[int, str], ArmAnswer]:
     return _read(path)[1]
 
 
+def read_settings(path: Path) -> dict[str, Any]:
+    """Reads how the answers of a file that is whole were made.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What `AnswerFile` was given.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    return _read(path)[0] or {}
+
+
 def _read(path: Path) -> tuple[dict[str, Any] | None, dict[tuple[int, str], ArmAnswer], int]:
     """Returns the first line (None where it isn't whole), the answers, and how many bytes are whole lines."""
     try:

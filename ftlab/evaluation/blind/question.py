@@ -3,6 +3,7 @@
 In: a file, or held-out rows. Out: `Row`s, which a run's encoder turns into prompts, and the text that raters see.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
@@ -17,6 +18,8 @@ from ftlab.data.row import Message, Row
 from ftlab.data.schema import MISSING
 from ftlab.data.values import EMPTY_QUESTION, RowFault, filled, text_of
 from ftlab.problem import InputError, Problem
+
+log = logging.getLogger(__name__)
 
 _QUESTION, _REFERENCE = "question", "reference"
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
@@ -39,7 +42,7 @@ def read_questions(path: str, key: str = "questions") -> list[Row]:
     if problems:
         raise InputError(problems)
     faults, ids = Faults(), count()
-    rows = [row for file in files for row in _rows(list(read_records(file, faults)), ids, faults)]
+    rows = [row for file in files for row in _rows(file.shown, list(read_records(file, faults)), ids, faults)]
     faults.raise_all()
     if not rows:
         raise InputError([Problem(key, f"must hold at least one question, but '{path}' has none.")])
@@ -85,14 +88,18 @@ def question_notes(rows: Iterable[Row]) -> list[str]:
     """Says what is odd about the questions, one sentence each."""
     times = Counter(shown_question(row) for row in rows)
     twice = sum(number - 1 for number in times.values())
-    return [f"{twice} of the questions stand there more than once, and are asked as often."] if twice else []
+    return [f"Questions that repeat an earlier one: {twice}. Each is asked, and counts as an item."] if twice else []
 
 
-def _rows(records: list[Record], ids: Iterator[int], faults: Faults) -> Iterator[Row]:
+def _rows(file: str, records: list[Record], ids: Iterator[int], faults: Faults) -> Iterator[Row]:
     """The rows of one file: questions with or without reference where the fields say so, else a data set's rows."""
     if not any(_QUESTION in record.fields for record in records):
         yield from RowReader(AUTO).rows(records, ids, faults)
         return
+    unread = Counter(name for record in records for name in record.fields if name not in (_QUESTION, _REFERENCE))
+    if unread:
+        others = ", ".join(f"`{name}`" for name in unread)
+        log.warning("%s: only `%s` and `%s` are read, not %s.", file, _QUESTION, _REFERENCE, others)
     for record in records:
         row_id = next(ids)
         try:

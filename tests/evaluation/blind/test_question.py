@@ -41,6 +41,14 @@ def test_the_reference_may_be_missing(tmp_path: Path) -> None:
     ]
 
 
+def test_fields_that_are_not_read_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert _read(tmp_path, {"question": "Why?", "answer": "So.", "id": 7}) == [("Why?", "")]
+    assert "expert.jsonl: only `question` and `reference` are read, not `answer`, `id`." in caplog.text
+    caplog.clear()
+    _read(tmp_path, {"question": "Why?", "reference": "So."})
+    assert not caplog.text
+
+
 def test_a_csv_file_holds_questions_too(tmp_path: Path) -> None:
     file = tmp_path / "expert.csv"
     file.write_text('question,reference\n"Why, then?",So.\n')
@@ -84,5 +92,5 @@ def test_a_choice_of_rows_is_the_same_again_and_in_their_order() -> None:
 
 def test_questions_that_stand_twice_are_said() -> None:
     rows = [Row(number, "x", messages=(Message("user", "Why?"),)) for number in range(3)]
-    assert question_notes(rows) == ["2 of the questions stand there more than once, and are asked as often."]
+    assert question_notes(rows) == ["Questions that repeat an earlier one: 2. Each is asked, and counts as an item."]
     assert not question_notes(rows[:1])
