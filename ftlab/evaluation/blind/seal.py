@@ -117,7 +117,9 @@ def open_key(folder: Path) -> Key:
 
 
 def _key(value: Mapping[str, Any]) -> Key:
-    rules = {name: tuple(given) if isinstance(given, list) else given for name, given in value["rules"].items()}
+    rules: dict[str, Any] = {
+        name: tuple(given) if isinstance(given, list) else given for name, given in value["rules"].items()
+    }
     key = Key(**{**value, "arms": tuple(value["arms"]), "rules": Rules(**rules)})
     bytes.fromhex(key.secret)
     return key

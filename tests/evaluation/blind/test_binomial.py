@@ -45,16 +45,16 @@ def test_sign_test_counts_every_outcome_as_uneven(wins: int, losses: int) -> Non
 
 def test_interval_of_nothing_found_has_its_closed_form() -> None:
     low, high = exact_interval(0, 20)
-    assert (low, high) == (0.0, pytest.approx(1 - 0.025 ** (1 / 20)))
-    assert exact_interval(20, 20) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
+    assert (low, high) == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)))
+    assert exact_interval(20, 20) == pytest.approx((0.025 ** (1 / 20), 1.0))
     assert exact_interval(0, 0) == (0.0, 1.0)
 
 
 def test_interval_is_the_published_one() -> None:
     # Newcombe, 1998, "Two-sided confidence intervals for the single proportion", table I.
-    assert exact_interval(81, 263) == (pytest.approx(0.2527, abs=5e-5), pytest.approx(0.3676, abs=5e-5))
-    assert exact_interval(15, 148) == (pytest.approx(0.0578, abs=5e-5), pytest.approx(0.1617, abs=5e-5))
-    assert exact_interval(1, 29) == (pytest.approx(0.0009, abs=5e-5), pytest.approx(0.1776, abs=5e-5))
+    assert exact_interval(81, 263) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+    assert exact_interval(15, 148) == pytest.approx((0.0578, 0.1617), abs=5e-5)
+    assert exact_interval(1, 29) == pytest.approx((0.0009, 0.1776), abs=5e-5)
 
 
 @given(wins=st.integers(0, 60), losses=st.integers(0, 60))
