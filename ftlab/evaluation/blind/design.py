@@ -115,10 +115,10 @@ def _orient(edges: Sequence[tuple[str, Sides]]) -> dict[str, Sides]:
     ends |= {("outside", arm): (arm, None) for arm, count in degree.items() if count % 2}
     turned: dict[str, Sides] = {}
     while ends:
-        node: str | None = next(iter(ends.values()))[0]
+        node = next(iter(ends.values()))[0]
         while edge := next((edge for edge, both in ends.items() if node in both), None):
-            left, right = ends.pop(edge)
-            other = right if node == left else left
+            one, two = ends.pop(edge)
+            other = two if node == one else one
             if isinstance(edge, str) and node is not None and other is not None:
                 turned[edge] = (node, other)
             node = other
