@@ -22,7 +22,12 @@ _UNSPACED = (
     "\u3040-\u30ff"  # Japanese kana
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
 )
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
+_MARKS = (  # belong to the letter before them, but are none to `\w`
+    "\u0300-\u036f"  # accents
+    "\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"  # Hebrew and Arabic vowels
+    "\u0900-\u0963\u0966-\u0dff"  # Devanagari to Sinhala, but for the marks that end a sentence
+)
+_TOKEN = re.compile(rf"[{_UNSPACED}]|(?:[^\W{_UNSPACED}]|[{_MARKS}])+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ def tokens(text: str) -> list[str]:
     ['Die', 'Gebühr', ':', '4', ',', '50', '€', '.']
     >>> tokens("年费是300元。")
     ['年', '费', '是', '300', '元', '。']
+    >>> tokens("शुल्क 300 है।")
+    ['शुल्क', '300', 'है', '।']
 
     Args:
         text: Any text.
