@@ -83,9 +83,12 @@ def _unreadable(typed: str, loader: ConfigLoader) -> Problem:
         homes = [group for group in GROUPS if typed in loader.get_group_options(group)]
         return Problem(typed, "must be key=value.", f"Did you mean {homes[0]}={typed}?" if homes else "")
     key, _, value = typed.partition("=")
-    return Problem(
-        key, f"can't be read: {value}", f"""Quote values that hold spaces, commas, = or brackets: '{key}="{value}"'"""
-    )
+    quoted = f'"{value}"'
+    if value[:1] + value[-1:] == "[]":
+        parts = (part.strip(" \"'") for part in value[1:-1].split(","))
+        quoted = "[" + ",".join(f'"{part}"' for part in parts) + "]"
+    fix = f"Quote values that hold spaces, commas, =, brackets or letters beyond ASCII: '{key}={quoted}'"
+    return Problem(key, f"can't be read: {value}", fix)
 
 
 def _meant(key: str, cfg: DictConfig) -> str:

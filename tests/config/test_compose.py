@@ -30,6 +30,11 @@ def faults(*overrides: str) -> list[str]:
         ("qlora", "qlora: must be key=value. Did you mean method=qlora?"),
         ("nonsense", "nonsense: must be key=value."),
         ("training.epochs=[1", "training.epochs: can't be read: [1 Quote values that hold spaces"),
+        (
+            'x=[王医生,"Dr. Li"]',
+            'x: can\'t be read: [王医生,"Dr. Li"] Quote values that hold spaces, commas, =, brackets or '
+            'letters beyond ASCII: \'x=["王医生","Dr. Li"]\'',
+        ),
         ("model=null", "model: can't be null"),
     ],
 )

@@ -76,6 +76,8 @@ def _coverage(result: Result) -> Iterator[str]:
         if rater.rated < result.asked:
             done = "nothing" if not rater.rated else f"{rater.rated} of {result.asked} items"
             yield f"{name} has rated {done}."
+    if any(rater.rated < result.asked for rater in result.raters.values()):
+        yield "Who sees this result before rating the rest is no longer blind."
     if same := sum(pair.same for pair in result.pairs):
         are = (
             "item has the same answer twice and is a tie"

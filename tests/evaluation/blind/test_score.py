@@ -94,6 +94,9 @@ def test_missing_and_partial_raters_are_told(trial: Trial) -> None:
     assert "15 of 20 items have no vote and are left out." in said
     assert "anna has rated 5 of 20 items." in said
     assert "ben has rated nothing." in said
+    assert "Who sees this result before rating the rest is no longer blind." in said
+    whole = remarks(score(trial, vote(trial, "anna", _tuned), ["anna"]))
+    assert not any("no longer blind" in sentence for sentence in whole)
     assert result.pairs[0].outcome.items == 5
 
 
