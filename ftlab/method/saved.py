@@ -93,6 +93,8 @@ def check_fit(folder: Path, skeleton: PreTrainedModel, where: str, base: str) ->
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     """Puts an adapter onto its base, in place, for use and not for training.
 
+    Weights that were saved in float32 stay so beside a base of 16 bits, as in training: rounded ones are another model.
+
     Args:
         model: The base, as loaded.
         folder: The adapter's.
@@ -102,9 +104,14 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     """
     with warnings.catch_warnings():  # PEFT asks Transformers for an attribute that has a new name
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        tuned: PeftModel = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
+        tuned: PeftModel = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=_is_float32(folder))
     cast_inputs_outside_autocast_only(tuned)
     return tuned.eval()
+
+
+def _is_float32(folder: Path) -> bool:
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        return any(file.get_slice(name).get_dtype() == "F32" for name in file.keys())  # noqa: SIM118  no mapping
 
 
 def _misfits(

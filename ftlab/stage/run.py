@@ -16,7 +16,7 @@ from torch import nn
 from ftlab.kernels.accelerate import restore
 from ftlab.method.saved import adapter_layout, check_fit, load_adapter
 from ftlab.model.check import check_model
-from ftlab.model.load import build_skeleton, embedded_path, load_config, load_model
+from ftlab.model.load import build_skeleton, embedded_path, load_config
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage.load import accelerate, base_fingerprint, load_base
 from ftlab.stage.prepare import Inputs, load_model_config, model_source, plain, prepare
@@ -77,7 +77,9 @@ class OpenedRun:
             yield "base", first
             first.to("meta")  # type: ignore[arg-type]  # frees its memory, also where the caller still holds it
             release(self.inputs.device)
-        yield "tuned", load_model(path=str(self.trained.result), device=self.inputs.device, dtype=self.cfg.model.dtype)
+        tuned = self.cfg.copy()
+        tuned.model = {**self.cfg.model, "path": str(self.trained.result), "revision": None, "weights": "pretrained"}
+        yield "tuned", load_base(tuned, self.inputs.device)
 
 
 def open_run(cfg: DictConfig, overrides: Sequence[str] | None = None) -> OpenedRun:
@@ -121,7 +123,8 @@ def _base_problems(cfg: DictConfig, trained: Trained) -> list[Problem]:
     if trained.kind == "adapter":
         skeleton = build_skeleton(config, trust_remote_code=cfg.model.trust_remote_code)
         return check_fit(trained.result, skeleton, "model", name)
-    return same_model(load_config(path=str(trained.result)), config, trained.result, name)
+    own = load_config(path=str(trained.result), trust_remote_code=cfg.model.trust_remote_code)
+    return same_model(own, config, trained.result, name)
 
 
 def _changed_base(cfg: DictConfig, trained: Trained) -> Iterator[Problem]:
