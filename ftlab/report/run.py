@@ -4,6 +4,7 @@ In: a run folder, whole or not. Out: one HTML file without scripts that opens of
 cut here, so that it stays below 1 MB whatever the run wrote.
 """
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -165,7 +166,7 @@ def _resume(run: RunFolder) -> str | None:
 
 def _commands(run: RunFolder) -> dict[str, str]:
     """What measures a part that isn't there."""
-    name = shlex.quote(f"run={shown(run.subject)}")
+    name = override("run", run.subject)
     evaluate = f"python -m ftlab task=evaluate {name}"
     return {
         "curve": f"{evaluate} evaluation=curve",
@@ -174,7 +175,7 @@ def _commands(run: RunFolder) -> dict[str, str]:
         "forgetting": evaluate,
         "samples": evaluate,
         "blind": f"python -m ftlab task=compare {name} compare.serve=true",
-        "report": shlex.join(["python", "-m", "ftlab", "task=report", f"run={shown(run.folder)}"]),
+        "report": f"python -m ftlab task=report {override('run', run.folder)}",
     }
 
 
@@ -182,3 +183,17 @@ def shown(path: Path) -> str:
     """Returns a path as it is shortest to type from here."""
     here = Path.cwd()
     return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)
+
+
+def override(key: str, path: Path) -> str:
+    """Returns `key=path` as it is typed: as the shell, and then Hydra, read the path back.
+
+    Args:
+        key: A config key.
+        path: Its value.
+    """
+    text = shown(path)
+    if not re.fullmatch(r"[\w./:@%+-]+", text, re.ASCII):
+        doubled = re.sub(r'(\\*)("|\Z)', r"\1\1\2", text)  # backslashes before a quote count twice
+        text = '"{}"'.format(doubled.replace('"', '\\"'))
+    return shlex.quote(f"{key}={text}")

@@ -6,7 +6,6 @@ In: the configuration. Out: a folder with all of the test. What was answered bef
 
 import json
 import logging
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -26,7 +25,7 @@ from ftlab.evaluation.blind.strip import Rules, telling_names
 from ftlab.evaluation.blind.trial import Asked, Trial, write_questions
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import FILE as CARD
-from ftlab.report.run import shown
+from ftlab.report.run import override
 from ftlab.stage.arms import Arm, answer_all, make_prompts, rater_name_problems, read_arms, settings_of
 from ftlab.stage.prepare import plain
 from ftlab.stage.trained import ADAPTER, MODEL
@@ -182,11 +181,13 @@ def commands(cfg: DictConfig, trial: Trial) -> dict[str, str]:
         cfg: The composed configuration.
         trial: The test.
     """
-    named = ["python", "-m", "ftlab", "task=compare"]
-    named += [f"run={cfg.run}"] if cfg.run is not None else []
-    named += [f"compare.folder={shown(trial.folder)}"] if cfg.compare.folder is not None else []
-    rate = {"rate here": shlex.join([*named, "compare.serve=true"])} if trial.asked else {}
-    return {**rate, "score": shlex.join([*named, "compare.action=score"])}
+    command = "python -m ftlab task=compare"
+    if cfg.run is not None:
+        command += f" {override('run', Path(cfg.run))}"
+    if cfg.compare.folder is not None:
+        command += f" {override('compare.folder', trial.folder)}"
+    rate = {"rate here": f"{command} compare.serve=true"} if trial.asked else {}
+    return {**rate, "score": f"{command} compare.action=score"}
 
 
 def _is_free(key: str) -> bool:

@@ -16,7 +16,7 @@ from ftlab.kernels.accelerate import restore
 from ftlab.method.method import trainable_parameters
 from ftlab.method.peft import PeftMethod
 from ftlab.report.run import FILE as PAGE
-from ftlab.report.run import shown
+from ftlab.report.run import override, shown
 from ftlab.report.summary import print_summary
 from ftlab.stage.measured import curve, measured, memory, oom_events
 from ftlab.stage.outcome import comparisons, forgot, metrics_of, sections, shown_samples
@@ -128,9 +128,7 @@ def _next_commands(
         commands["your own rows"] = "python -m ftlab data.path=mine.jsonl"
         commands["a larger model, on a GPU"] = "python -m ftlab method=qlora model=llama3-8b data.path=mine.jsonl"
     if held_out_rows(inputs)[0]:  # what people are asked
-        commands["let people judge"] = shlex.join(
-            ["python", "-m", "ftlab", "task=compare", f"run={shown(record.place.folder)}"]
-        )
+        commands["let people judge"] = f"python -m ftlab task=compare {override('run', record.place.folder)}"
     if has_forgotten:
         commands["forget less"] = "python -m ftlab 'data.replay={path: general.jsonl, share: 0.1}'"
     else:  # one of both, so that the summary stays within a screen

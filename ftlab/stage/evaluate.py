@@ -13,7 +13,7 @@ from rich.console import Console
 from ftlab.report.card import FILE as CARD
 from ftlab.report.details import print_details
 from ftlab.report.run import FILE as PAGE
-from ftlab.report.run import shown
+from ftlab.report.run import override, shown
 from ftlab.report.summary import print_summary
 from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.prepare import Inputs
@@ -108,7 +108,7 @@ def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
 
 
 def _next_commands(opened: OpenedRun) -> dict[str, str]:
-    return {"let people judge": f"python -m ftlab task=compare run={shown(opened.trained.folder)}"}
+    return {"let people judge": f"python -m ftlab task=compare {override('run', opened.trained.folder)}"}
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
