@@ -5,8 +5,8 @@ In: a run's configuration; or a run folder, a CSV or JSONL of steps and losses, 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from rich.console import Console, Group
 from rich.padding import Padding
 from rich.text import Text
 
-from ftlab.evaluation.curve.curve import Settings
+from ftlab.evaluation.curve.curve import Curve, Settings
 from ftlab.evaluation.curve.diagnose import diagnose
 from ftlab.evaluation.curve.finding import Diagnosis, Finding
-from ftlab.evaluation.curve.read import Reading, read_curve
+from ftlab.evaluation.curve.read import read_curve
 from ftlab.problem import InputError, Problem
 from ftlab.report.card import FILE as CARD
 from ftlab.report.card import read_card
+from ftlab.report.run import shown
 
 METRICS, STATE, RESULT = "metrics.csv", "trainer_state.json", "evaluation.json"
 _COLOURS = {"fatal": "bold red", "warning": "yellow", "note": "green"}
@@ -68,30 +69,23 @@ def diagnose_file(run: str | None, folder: Path, console: Console) -> Diagnosis:
     if run is None:
         raise InputError([Problem("run", "must name a run folder or a log, but is null.", _FIX)])
     path = Path(run).expanduser()
-    file, settings = _find(path)
-    reading = read_curve(file)
-    found = diagnose(reading.curve, settings)
+    log = _find(path)
+    reading = read_curve(log.file)
+    found = diagnose(reading.curve, log.settings)
     folder.mkdir(parents=True, exist_ok=True)
-    result = {"run": str(path), "evaluation": {"curve": found.to_dict()}}
+    result = {"run": str(path.absolute()), "evaluation": {"curve": found.to_dict()}}
     (folder / RESULT).write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    show_diagnosis(found, reading, file, console)
+    notes = log.notes + (reading.notes if log.is_own else (*reading.guesses, *reading.notes))
+    _show(found, reading.curve, notes, log.file, console)
+    console.print(Text(f"\nWritten to {shown(folder / RESULT)}", style="dim"))
     return found
 
 
-def show_diagnosis(found: Diagnosis, reading: Reading, file: Path, console: Console) -> None:
-    """Prints a diagnosis.
-
-    Args:
-        found: What the curve shows.
-        reading: What it was read from.
-        file: Where that lies.
-        console: The terminal.
-    """
-    curve = reading.curve
+def _show(found: Diagnosis, curve: Curve, notes: Sequence[str], file: Path, console: Console) -> None:
     steps = f"steps {curve.steps[0]:,} to {curve.steps[-1]:,}" if curve.steps else "no training loss"
     held = f", {len(curve.held_out):,} held-out losses" if curve.held_out else ", no held-out losses"
     console.print(Text.assemble(("The loss curve of ", "bold"), (str(file), "bold"), f"  ({steps}{held})"))
-    for note in reading.notes:
+    for note in notes:
         console.print(Text(f"  {note}", style="dim"))
     for finding in found.findings:
         console.print(_told(finding))
@@ -113,8 +107,18 @@ def _told(finding: Finding) -> Group:
     return Group(*lines)
 
 
-def _find(path: Path) -> tuple[Path, Settings]:
-    """The log that a path names, and the settings of the run, where it is one of ftlab's.
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """A log, what its run was set to, and whether that run is one of ftlab's, whose columns are known."""
+
+    file: Path
+    settings: Settings = field(default_factory=Settings)
+    is_own: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def _find(path: Path) -> _Log:
+    """The log that a path names.
 
     Raises:
         InputError: There is none.
@@ -129,9 +133,11 @@ def _find(path: Path) -> tuple[Path, Settings]:
     try:
         card = read_card(folder) if file.name == METRICS else None
     except (ValueError, LookupError) as error:
+        if path.is_file():
+            return _Log(file, notes=(f"What the run was set to isn't known: {folder / CARD} can't be read: {error}.",))
         what = f"must be a run that can be read, but {folder / CARD} can't: {error}."
         raise InputError([Problem("run", what, f"Read the curve alone: run={file}.")]) from error
     if card is None:
-        return file, Settings()
+        return _Log(file)
     settings = settings_of(card.get("config") or {}, card.get("total_steps"))
-    return file, settings if card.get("status") == "running" else replace(settings, total_steps=None)
+    return _Log(file, settings if card.get("status") == "running" else replace(settings, total_steps=None), is_own=True)

@@ -28,7 +28,7 @@ def test_columns_are_known_by_the_usual_names_and_said(tmp_path: Path) -> None:
     assert (list(curve.steps), list(curve.losses)) == ([10, 20], [2.5, 2.0])
     assert list(curve.held_out) == [(20, 2.1)]
     assert (list(curve.learning_rates), list(curve.grad_norms)) == ([1e-3, 5e-4], [0.5, 0.25])
-    assert "loss = Training Loss, val_loss = eval/loss, lr = LR, grad_norm = Grad-Norm" in found.notes[-1]
+    assert "loss = Training Loss, val_loss = eval/loss, lr = LR, grad_norm = Grad-Norm" in found.guesses[0]
 
 
 def test_dashboard_export_takes_the_value_and_not_its_bounds(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_trainer_state_takes_the_loss_of_steps_and_not_the_mean_of_the_run(tmp_p
     found = read(tmp_path, json.dumps({"global_step": 10, "log_history": history}, indent=2), "trainer_state.json")
     assert list(found.curve.losses) == [2.0, 1.5]
     assert list(found.curve.held_out) == [(5, 1.9)]
-    assert "not taken: train_loss" in " ".join(found.notes)
+    assert "not taken: train_loss" in " ".join(found.guesses)
 
 
 def test_jsonl_leaves_lines_without_numbers_out_and_counts_them(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_jsonl_leaves_lines_without_numbers_out_and_counts_them(tmp_path: Path) 
     assert list(found.curve.steps) == [1, 2]
     assert math.isnan(found.curve.losses[1])
     assert any(note.startswith("Line 5 is cut off") for note in found.notes)
-    assert any(note.endswith("none of these numbers: 1.") for note in found.notes)
+    assert any(guess.endswith("none of these numbers: 1.") for guess in found.guesses)
 
 
 def test_step_that_stands_twice_after_a_resume_counts_as_its_later_line(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_steps_out_of_order_are_sorted_and_that_is_said(tmp_path: Path) -> None:
 def test_lines_are_counted_where_there_is_no_column_of_steps(tmp_path: Path) -> None:
     found = read(tmp_path, "loss\n3.0\n2.0\n")
     assert list(found.curve.steps) == [1, 2]
-    assert "No column of steps: lines are counted, from 1." in found.notes
+    assert "No column of steps: lines are counted, from 1." in found.guesses
 
 
 def test_all_faults_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:

@@ -49,13 +49,15 @@ def test_log_from_elsewhere_is_shown_with_causes_and_overrides_and_written_down(
                   "diverging  The loss left its start upwards  fatal", "1. The learning rate 0.0006 is too high",
                   "optimizer.lr=0.0002"):  # fmt: skip
         assert words in screen
+    assert screen.endswith(f"Written to {tmp_path / 'out' / 'evaluation.json'}\n")
     written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert written == {"run": str(log), "evaluation": {"curve": found.to_dict()}}
 
 
 def test_run_folder_is_read_with_its_own_settings(tmp_path: Path) -> None:
-    found, _ = diagnosed(run_folder(tmp_path / "run"), tmp_path / "out")
+    found, screen = diagnosed(run_folder(tmp_path / "run"), tmp_path / "out")
     assert found.findings[0].overrides[0] == "optimizer.lr=0.003"
+    assert "Columns" not in screen  # they are ftlab's own
     alone, _ = diagnosed(tmp_path / "run" / "metrics.csv", tmp_path / "out")
     assert alone == found
 
@@ -72,8 +74,12 @@ def test_what_holds_no_curve_is_refused_with_what_to_name(tmp_path: Path) -> Non
         diagnosed(run_folder(tmp_path / "newer", format=9), tmp_path / "out")
     broken = run_folder(tmp_path / "broken")
     (broken / "run.json").write_text("{")
-    with pytest.raises(InputError, match=r"run\.json can't"):
+    with pytest.raises(InputError, match=r"run\.json can't") as raised:
         diagnosed(broken, tmp_path / "out")
+    named = raised.value.problems[0].fix.removeprefix("Read the curve alone: run=").removesuffix(".")
+    found, screen = diagnosed(Path(named), tmp_path / "out")
+    assert found.findings[0].overrides[0] == "optimizer.lr=0.0002"  # by the rates in the log
+    assert "What the run was set to isn't known" in screen
 
 
 def test_settings_are_those_of_the_shipped_configuration() -> None:

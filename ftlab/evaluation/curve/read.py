@@ -32,10 +32,12 @@ class Reading:
 
     Attributes:
         curve: The numbers.
-        notes: What was guessed, merged and left out, one sentence each.
+        guesses: What columns and lines were taken for, one sentence each.
+        notes: What was merged, sorted and cut off, one sentence each.
     """
 
     curve: Curve
+    guesses: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -67,8 +69,8 @@ def read_curve(file: str | Path) -> Reading:
         there = ", ".join(list(filled)[:MOST_NAMES])
         what = f"must have a column of losses (loss, train_loss, train/loss, …), but has: {there}."
         raise InputError([Problem(str(path), what, "Rename the column that holds the training loss to loss.")])
-    by_step, more = _merged(path, lines, columns)
-    return Reading(_curve(by_step), (*notes, columns.told(), *more))
+    by_step, guesses, more = _merged(path, lines, columns)
+    return Reading(_curve(by_step), (columns.told(), *guesses), (*notes, *more))
 
 
 def _lines(path: Path) -> tuple[list[_Line], list[str]]:
@@ -156,8 +158,10 @@ def _csv_lines(path: Path, text: str) -> tuple[list[_Line], list[str]]:
     return lines, notes
 
 
-def _merged(path: Path, lines: Iterable[_Line], columns: Columns) -> tuple[dict[int, dict[Field, float]], list[str]]:
-    """The known fields by step, ascending; cells that are no numbers are raised with their line."""
+def _merged(
+    path: Path, lines: Iterable[_Line], columns: Columns
+) -> tuple[dict[int, dict[Field, float]], list[str], list[str]]:
+    """The known fields by step, ascending, guesses and notes; cells that are no numbers are raised with their line."""
     by_step: dict[int, dict[Field, float]] = {}
     problems: list[Problem] = []
     twice: set[int] = set()
@@ -181,14 +185,17 @@ def _merged(path: Path, lines: Iterable[_Line], columns: Columns) -> tuple[dict[
     _raise_some(path, problems)
     if not by_step:
         raise InputError([Problem(str(path), "must hold steps with a loss, but no line has both.")])
-    return dict(sorted(by_step.items())), list(_said(columns, without, unsorted, twice))
+    return dict(sorted(by_step.items())), list(_guessed(columns, without)), list(_changed(unsorted, twice))
 
 
-def _said(columns: Columns, without: int, unsorted: int, twice: set[int]) -> Iterator[str]:
+def _guessed(columns: Columns, without: int) -> Iterator[str]:
     if "step" not in columns.of_field:
         yield "No column of steps: lines are counted, from 1."
     if without:
         yield f"Lines left out, for they have no step or none of these numbers: {without:,}."
+
+
+def _changed(unsorted: int, twice: set[int]) -> Iterator[str]:
     if twice:
         first = f"the first is {min(twice)}"
         yield f"Steps that stand more than once, as after a resume: {len(twice):,} ({first}). The later line counts."
