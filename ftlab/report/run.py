@@ -193,7 +193,7 @@ def override(key: str, path: Path) -> str:
         path: Its value.
     """
     text = shown(path)
-    if not re.fullmatch(r"[\w./:@%+-]+", text, re.ASCII):
+    if not re.fullmatch(r"[\w./:@%+-]+( [\w./:@%+-]+)*", text, re.ASCII):
         doubled = re.sub(r'(\\*)("|\Z)', r"\1\1\2", text)  # backslashes before a quote count twice
         text = '"{}"'.format(doubled.replace('"', '\\"'))
     return shlex.quote(f"{key}={text}")

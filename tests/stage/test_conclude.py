@@ -17,7 +17,9 @@ def _proposed(folder: Path, *, test: list[str]) -> dict[str, str]:
     return _next_commands(cfg, inputs, record, folder / "adapter", has_forgotten=False)
 
 
-@pytest.mark.parametrize(("folder", "typed"), [("one", "run=one"), ("my run", "'run=\"my run\"'")])
+@pytest.mark.parametrize(
+    ("folder", "typed"), [("one", "run=one"), ("my run", "'run=my run'"), ("研究", "'run=\"研究\"'")]
+)
 def test_people_can_be_asked_about_a_run_that_holds_rows_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, typed: str
 ) -> None:
