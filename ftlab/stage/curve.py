@@ -36,6 +36,7 @@ def settings_of(config: Mapping[str, Any], total_steps: int | None) -> Settings:
         total_steps: Optimizer steps of the whole run.
     """
     training, method, optimizer = (config.get(group) or {} for group in ("training", "method", "optimizer"))
+    scheduler = config.get("scheduler") or {}
     rate, factor = method.get("learning_rate"), (config.get("model") or {}).get("lr_multiplier")
     is_usual = "Adam" in str(optimizer.get("_target_"))
     return Settings(
@@ -44,7 +45,8 @@ def settings_of(config: Mapping[str, Any], total_steps: int | None) -> Settings:
         max_steps=training.get("max_steps"),
         batch_rows=training.get("batch_rows"),
         max_grad_norm=training.get("max_grad_norm"),
-        warmup=(config.get("scheduler") or {}).get("warmup"),
+        scheduler=scheduler.get("name"),
+        warmup=scheduler.get("warmup"),
         total_steps=total_steps,
         method=method.get("name"),
         rank=method.get("r") if "lora_dropout" in method else None,  # other methods' ranks mean something else

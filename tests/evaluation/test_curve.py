@@ -79,6 +79,23 @@ def test_rising_loss_is_diverging_and_the_rate_is_first() -> None:
     assert far_off.overrides[0] == "optimizer.lr=0.0005"  # back to the method's own
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "warmup", "expected"),
+    [
+        ("cosine", 0.03, ["scheduler.warmup=0.1"]),
+        ("cosine", 0.2, ["scheduler.warmup=0.4"]),
+        ("cosine", 0.4, ["scheduler.warmup=0.5"]),
+        ("cosine", 0.6, []),  # twice as much would be read as steps
+        ("cosine", 30, ["scheduler.warmup=60"]),
+        ("constant", 0.0, ["scheduler=constant-with-warmup", "scheduler.warmup=0.1"]),
+    ],
+)
+def test_longer_warm_up_is_one_that_the_schedule_takes(scheduler: str, warmup: float, expected: list[str]) -> None:
+    rising = changed(falling(), {step: 4.0 + 0.1 * (step - 40) for step in range(40, 101)})
+    overrides = diagnose(rising, replace(SETTINGS, scheduler=scheduler, warmup=warmup)).findings[0].overrides
+    assert [override for override in overrides if override.startswith("scheduler")] == expected
+
+
 def test_burst_in_the_first_steps_is_diverging_though_the_run_came_back() -> None:
     finding = diagnose(changed(falling(), {2: 9.0, 3: 8.0, 4: 7.0, 5: 6.0}), SETTINGS).findings[0]
     assert (finding.kind, finding.severity) == ("diverging", "warning")
@@ -107,6 +124,8 @@ def test_flat_loss_asks_for_data_and_masks_first_then_the_rate_then_frozen_parts
     assert finding.overrides[:2] == ("task=check", "optimizer.lr=0.0005")
     assert "1,000 times below" in finding.causes[1]
     assert "fell by 0.7%" in finding.evidence
+    far_off = the("flat", diagnose(falling(start=4.0, end=3.97), replace(SETTINGS, lr=0.5)))
+    assert far_off.overrides[:2] == ("task=check", "optimizer.lr=0.0005")  # not three times as much
 
 
 def test_plateau_after_the_first_steps_is_flat() -> None:

@@ -85,8 +85,8 @@ def test_what_holds_no_curve_is_refused_with_what_to_name(tmp_path: Path) -> Non
 def test_settings_are_those_of_the_shipped_configuration() -> None:
     cfg = composed("method=qlora", "optimizer.lr=0.5", "output_dir=out")
     assert settings_of(plain(cfg), 120) == Settings(
-        lr=0.5, epochs=3, max_steps=None, batch_rows=16, max_grad_norm=1.0, warmup=0.03, total_steps=120,
-        method="qlora", rank=16, usual_lr=pytest.approx(2e-3),
+        lr=0.5, epochs=3, max_steps=None, batch_rows=16, max_grad_norm=1.0, scheduler="cosine", warmup=0.03,
+        total_steps=120, method="qlora", rank=16, usual_lr=pytest.approx(2e-3),
     )  # fmt: skip
     other = settings_of(plain(composed("method=full", "optimizer=sgd", "output_dir=out")), None)
     assert (other.rank, other.usual_lr) == (None, None)  # SGD's rates are in another scale

@@ -9,6 +9,8 @@ from ftlab.evaluation.curve.sign import Case, Sign
 
 CALMER = 3.0
 """The factor between two rates that are worth trying: half a decade."""
+LONG_WARMUP = 0.5
+"""A warm-up of more than half of a run leaves no time to learn in."""
 FAR_FROM_USUAL = 5.0
 """A rate that is further than that from the method's own is taken back to it."""
 CHECK = "task=check"
@@ -64,10 +66,12 @@ def _lower(case: Case) -> Cause:
 
 
 def _higher(case: Case) -> Cause:
-    """The learning rate is too low."""
+    """The learning rate is too low; or so high that nothing is learned."""
     lr, usual = rate(case), case.settings.usual_lr
     if lr is None:
         return Cause("The learning rate is too low: try three times as much.")
+    if usual and lr > FAR_FROM_USUAL * usual:
+        return _lower(case)
     if usual and lr < usual / FAR_FROM_USUAL:
         text = f"The learning rate {_short(lr)} is {usual / lr:,.0f} times below this method's own for this model."
         return Cause(text, (f"optimizer.lr={_short(usual)}",))
@@ -76,11 +80,11 @@ def _higher(case: Case) -> Cause:
 
 
 def _warmup(case: Case) -> Cause:
-    warmup = case.settings.warmup
-    longer = 0.1 if warmup is None or warmup < 0.1 else 2 * warmup
-    return Cause(
-        "The rate rises too fast at the beginning: give it a longer warm-up.", (f"scheduler.warmup={longer:g}",)
-    )
+    text, warmup = "The rate rises too fast at the beginning: give it a longer warm-up.", case.settings.warmup or 0.0
+    if case.settings.scheduler == "constant":  # has none, whatever `scheduler.warmup` is
+        return Cause(text, ("scheduler=constant-with-warmup", "scheduler.warmup=0.1"))
+    longer = max(0.1, 2 * warmup if warmup >= 1 else min(2 * warmup, LONG_WARMUP))  # from 1 on it counts steps
+    return Cause(text, (f"scheduler.warmup={longer:g}",) if longer > warmup else ())
 
 
 def _batch(case: Case) -> Cause:

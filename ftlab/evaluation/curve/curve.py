@@ -58,6 +58,7 @@ class Settings:
         max_steps: `training.max_steps`.
         batch_rows: `training.batch_rows`.
         max_grad_norm: `training.max_grad_norm`; None = not clipped, or not known.
+        scheduler: The schedule's name.
         warmup: `scheduler.warmup`: a share of the steps below 1, steps from 1.
         total_steps: Optimizer steps that the run is going to have; None = what the curve has is all.
         method: The training method's name.
@@ -70,6 +71,7 @@ class Settings:
     max_steps: int | None = None
     batch_rows: int | None = None
     max_grad_norm: float | None = None
+    scheduler: str | None = None
     warmup: float | None = None
     total_steps: int | None = None
     method: str | None = None
