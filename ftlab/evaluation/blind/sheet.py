@@ -7,7 +7,7 @@ knows whose an answer is: what joins a side to an arm lies in the sealed key (`f
 import json
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -62,10 +62,6 @@ class Sheet:
     rater: str
     items: tuple[Item, ...]
     criteria: tuple[str, ...] = CRITERIA
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain values for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def test_swapping_the_arms_swaps_sides_and_changes_nothing_else(
 def test_a_sheet_names_no_arm_and_holds_the_same_items_for_all(tmp_path: Path) -> None:
     trial = made_trial(tmp_path, {"armA": [f"x{n}" for n in range(9)], "armB": [f"y{n}" for n in range(9)]})
     anna, ben = trial.sheet("anna"), trial.sheet("ben")
-    text = json.dumps(anna.to_dict())
+    text = json.dumps(asdict(anna))
     assert "arm" not in text
     assert trial.key.secret not in text
     assert {item.id for item in anna.items} == {item.id for item in ben.items} == trial.items
@@ -87,4 +87,3 @@ def test_a_rating_of_an_item_is_read_from_its_own_raters_side(tmp_path: Path) ->
     item = trial.asked[0].item
     votes = [Rating(trial.key.test, rater, item, "left", open_marks(), "", AT) for rater in raters]
     assert {verdict.winner for verdict in trial.unblind(votes)} == {"base", "tuned"}
-    assert asdict(votes[0])["item"] == item
