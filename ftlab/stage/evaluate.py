@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
+from ftlab.problem import InputError, Problem
 from ftlab.report.card import FILE as CARD
 from ftlab.report.details import print_details
 from ftlab.report.run import FILE as PAGE
@@ -42,7 +43,11 @@ def evaluate(opened: OpenedRun, record: Record) -> dict[str, Score]:
         log.info(note)
     trained = opened.trained
     record.card.write(trained={"run": str(trained.folder), "result": str(trained.result), "kind": trained.kind})
-    return {name: score_whole(cfg, opened.inputs, model) for name, model in opened.arms(base=cfg.evaluation.base)}
+    scores = {}
+    for name, model in opened.arms(base=cfg.evaluation.base):
+        log.info("Measuring the %s model ...", name)
+        scores[name] = score_whole(cfg, opened.inputs, model)
+    return scores
 
 
 def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Score]) -> None:
@@ -88,7 +93,7 @@ def conclude_evaluation(opened: OpenedRun, record: Record, scores: dict[str, Sco
 
 
 def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
-    """Says what was asked for and can't be measured, one sentence each.
+    """Says what was asked for and isn't measured, or on other rows, one sentence each.
 
     Args:
         cfg: The composed configuration.
@@ -97,14 +102,38 @@ def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
     rows, encoded = held_out_rows(inputs)
     if not encoded:
         return ["No rows are held out, so nothing is measured on them: give data.test_path=<your rows>."]
+    notes = []
+    if inputs.rows.test and not inputs.test:
+        notes.append("No test row is left that can be scored: all figures are of the validation rows.")
     if cfg.data.schema is not None and cfg.evaluation.format == "text":
-        return ["data.schema isn't used for text: evaluation.format=json holds answers against it."]
+        notes.append("data.schema isn't used for text: evaluation.format=json holds answers against it.")
     if cfg.evaluation.format_rows and not rows_to_judge(cfg, rows)[1]:
-        return [
+        notes.append(
             "No held-out row has a reference that is JSON, so no answers are judged: evaluation.format=json judges "
             "them all the same, evaluation.format=text by their references."
-        ]
-    return []
+        )
+    return notes
+
+
+def refuse_nothing(opened: OpenedRun) -> None:
+    """Ends a command that would load models and measure nothing.
+
+    Args:
+        opened: What was trained.
+
+    Raises:
+        InputError: Nothing is asked for, or nothing of it can be measured.
+    """
+    asked, inputs = opened.cfg.evaluation, opened.inputs
+    rows, encoded = held_out_rows(inputs)
+    of_rows = asked.perplexity or asked.samples or rows_to_judge(opened.cfg, rows)[1]
+    if inputs.general is not None or asked.get("tasks") or (encoded and of_rows):
+        return
+    if encoded:
+        what = f"must measure something, but evaluation={asked.name} with these settings measures nothing."
+        raise InputError([Problem("evaluation", what, "Choose evaluation=default, perplexity or format.")])
+    what = "must hold out rows to measure base and tuned on, but holds out none."
+    raise InputError([Problem("data", what, "Give data.test_path=<your rows>, or data.validation_fraction=0.1.")])
 
 
 def _next_commands(opened: OpenedRun) -> dict[str, str]:

@@ -52,10 +52,15 @@ class Score:
 
 
 def held_out_rows(inputs: Inputs) -> tuple[Sequence[Row], Sequence[EncodedRow]]:
-    """Returns the rows that base and tuned are compared on: test rows, or where there are none validation rows."""
-    if inputs.test:
-        return inputs.rows.test, inputs.test
-    return inputs.rows.validation, inputs.validation
+    """Returns the rows that base and tuned are compared on: test rows, or where there are none validation rows.
+
+    Rows that were left out when they were encoded are left out here, too: a prompt may be longer than the model reads.
+    """
+    for rows, encoded in ((inputs.rows.test, inputs.test), (inputs.rows.validation, inputs.validation)):
+        if encoded:
+            kept = set(encoded.row_ids.tolist())
+            return rows if len(kept) == len(rows) else [row for row in rows if row.id in kept], encoded
+    return [], inputs.validation
 
 
 def score(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> Score:

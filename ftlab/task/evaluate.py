@@ -17,7 +17,8 @@ def run(cfg: DictConfig) -> float | None:
         The tuned model's held-out loss; None where nothing is held out.
 
     Raises:
-        InputError: Nothing that was trained is there, its base doesn't match, or its rows can't be read.
+        InputError: Nothing that was trained is there, its base doesn't match, its rows can't be read, or there is
+            nothing to measure.
     """
     if cfg.evaluation.name == "curve":  # a curve needs neither a model nor what loads one
         from rich.console import Console
@@ -28,11 +29,12 @@ def run(cfg: DictConfig) -> float | None:
         return None
     settle(offline=cfg.offline)
 
-    from ftlab.stage.evaluate import conclude_evaluation, evaluate
+    from ftlab.stage.evaluate import conclude_evaluation, evaluate, refuse_nothing
     from ftlab.stage.record import Record
     from ftlab.stage.run import open_run
 
     opened = open_run(cfg)
+    refuse_nothing(opened)
     with Record(opened.cfg, opened.inputs) as record:
         scores = evaluate(opened, record)
         conclude_evaluation(opened, record, scores)

@@ -15,12 +15,14 @@ from rich.console import Console
 
 from ftlab.data.encoded_store import StoredEncodedRows
 from ftlab.data.row import EncodedRow
+from ftlab.problem import InputError
 from ftlab.report.details import print_details
-from ftlab.stage.evaluate import conclude_evaluation, evaluate, left_out
+from ftlab.stage.evaluate import conclude_evaluation, evaluate, left_out, refuse_nothing
+from ftlab.stage.general import GeneralRows
 from ftlab.stage.outcome import comparisons, format_section, metrics_of, perplexity_section
 from ftlab.stage.record import Record
 from ftlab.stage.run import OpenedRun, open_run
-from ftlab.stage.score import Score, score
+from ftlab.stage.score import Score, held_out_rows, score
 from tests.config.composition import composed
 from tests.reference.nll import row_nll
 from tests.reference.trained_run import tiny, write_adapter, write_rows, write_run
@@ -146,6 +148,30 @@ def test_what_can_not_be_judged_is_said(done: tuple[Path, OpenedRun, dict[str, S
     assert "evaluation.format=text" in note
     (note,) = left_out(cfg, replace(inputs, test=[], validation=[]))
     assert "No rows are held out" in note
+    assert "all figures are of the validation rows" in left_out(cfg, replace(inputs, test=[]))[0]
+
+
+def test_rows_that_were_left_out_are_not_asked_either(tmp_path: Path, run: Path) -> None:
+    file = write_rows(tmp_path / "test.jsonl", 2)
+    long = {"prompt": "What does the box cost? " * 100, "completion": "It costs 9 euros."}
+    file.write_text(f"{json.dumps(long)}\n{file.read_text().replace('What does', 'Now what does')}")
+    opened = _open(tmp_path, run, f"data.test_path={file}", "data.long_rows=drop", "training.max_row_tokens=60")
+    rows, encoded = held_out_rows(opened.inputs)
+    assert [row.origin.rpartition(":")[2] for row in rows] == ["2", "3"]
+    assert [row.id for row in rows] == encoded.row_ids.tolist()
+
+
+def test_command_that_would_measure_nothing_is_refused(done: tuple[Path, OpenedRun, dict[str, Score]]) -> None:
+    _, opened, _ = done
+    refuse_nothing(opened)
+    nothing = opened.cfg.copy()
+    nothing.evaluation.update({"name": "none", "perplexity": False, "samples": 0, "format_rows": 0})
+    with pytest.raises(InputError, match="evaluation=none with these settings measures nothing"):
+        refuse_nothing(replace(opened, cfg=nothing))
+    without = replace(opened.inputs, test=[], validation=[])
+    with pytest.raises(InputError, match="data: must hold out rows"):
+        refuse_nothing(replace(opened, inputs=without))
+    refuse_nothing(replace(opened, inputs=replace(without, general=GeneralRows([], [[1]], ["yes"], 4, (), ()))))
 
 
 def test_terminal_shows_lengths_every_measure_and_causes(done: tuple[Path, OpenedRun, dict[str, Score]]) -> None:
