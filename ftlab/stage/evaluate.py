@@ -20,7 +20,7 @@ from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
 from ftlab.stage.run import OpenedRun
-from ftlab.stage.score import Score, held_out_rows, rows_to_judge
+from ftlab.stage.score import Score, held_out_rows, reference, rows_to_judge
 from ftlab.stage.whole import score_whole
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,14 @@ def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
         notes.append("No test row is left that can be scored: all figures are of the validation rows.")
     if cfg.data.schema is not None and cfg.evaluation.format == "text":
         notes.append("data.schema isn't used for text: evaluation.format=json holds answers against it.")
-    if cfg.evaluation.format_rows and not rows_to_judge(cfg, rows)[1]:
+    judged, longest = rows_to_judge(cfg, rows)[1], cfg.evaluation.max_new_tokens
+    lengths = [len(inputs.tokenizer(reference(row), add_special_tokens=False).input_ids) for row in judged]
+    if too_long := [length for length in lengths if length >= longest]:  # the end of an answer is a token, too
+        notes.append(
+            f"{len(too_long)} of {len(judged)} references are too long for evaluation.max_new_tokens={longest}, so "
+            f"that answers like them are cut off and fail: evaluation.max_new_tokens={max(too_long) + 1} lets them end."
+        )
+    if cfg.evaluation.format_rows and not judged:
         notes.append(
             "No held-out row has a reference that is JSON, so no answers are judged: evaluation.format=json judges "
             "them all the same, evaluation.format=text by their references."
