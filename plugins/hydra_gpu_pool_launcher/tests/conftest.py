@@ -19,6 +19,8 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 
 APPS = Path(__file__).parent / "apps"
+PYTHONPATH = f"{APPS}{os.pathsep}{APPS / 'without'}"
+"""Applications of their own must do without cloudpickle: what stands here in its place can't be imported."""
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +83,7 @@ class App:
     def start(
         self, *words: str, program: tuple[str, ...] = (str(APPS / "app.py"),), **more: str
     ) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": str(APPS), **more}
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH, **more}
         return subprocess.Popen(
             self.command(*words, program=program),
             cwd=self.folder,
