@@ -61,6 +61,35 @@ def test_scatter_of_batches_is_no_finding(seed: int) -> None:
     assert not diagnose(replace(falling(noise=0.25, seed=seed), held_out=[]), SETTINGS).is_alarm
 
 
+def long_run(noise: float, seed: int, steps: int = 8000) -> Curve:
+    """Batches that differ by a factor, as rows of few tokens do, in a run of many thousand steps."""
+    level = 1.2 + 2.5 * np.exp(-5 * np.arange(steps) / steps)
+    losses = level * np.exp(noise * np.random.default_rng(seed).standard_normal(steps) - noise**2 / 2)
+    return Curve(steps=range(1, steps + 1), losses=losses.tolist())
+
+
+@pytest.mark.parametrize("noise", [0.15, 0.3])
+def test_scatter_is_no_finding_in_long_runs_either(noise: float) -> None:
+    """Thousands of looks at the scatter: what is rare in a hundred steps occurs. The first steps scatter most."""
+    for seed in range(6):
+        found = diagnose(long_run(noise, seed), SETTINGS)
+        assert not found.is_alarm, (seed, found.findings[0].evidence)
+
+
+def test_first_batch_that_was_an_easy_one_makes_no_run_diverge() -> None:
+    """Nothing but the first loss tells where the run began: among many runs, some begin two deviations too low."""
+    found = [diagnose(long_run(0.3, seed, steps=60), SETTINGS) for seed in range(150)]
+    assert sum(one.verdict == "diverging" for one in found) <= 1
+
+
+def test_what_goes_wrong_in_a_long_run_is_still_seen() -> None:
+    losses = np.array(long_run(0.15, 1).losses)
+    swings = losses * (1 + 0.5 * np.sin(np.arange(8000) / 300))
+    assert diagnose(Curve(range(1, 8001), swings.tolist()), SETTINGS).verdict == "oscillating"
+    rising = losses * np.maximum(1, np.arange(8000) / 2000)
+    assert diagnose(Curve(range(1, 8001), rising.tolist()), SETTINGS).verdict == "diverging"
+
+
 def test_still_falling_at_the_end_is_a_note_with_more_epochs() -> None:
     curve = with_held_out(falling(), [4.0, 3.0, 2.4, 2.0, 1.7, 1.4])
     found = diagnose(curve, SETTINGS)

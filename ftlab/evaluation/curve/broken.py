@@ -13,9 +13,10 @@ MOST_SKIPPED = 2
 RISE_SHARE = 0.1
 """A level must stand a tenth over the start to be called a rise. Batches differ: in the recorded healthy runs the level
 of a window is at most a few percent above it; a rate that is too high lifts it by half or more within a few steps."""
-BURST_STEPS, BURST_SHARE, BURST_PEAK = 3, 0.2, 0.4
+BURST_BEGIN, BURST_STEPS, BURST_SHARE, BURST_PEAK = 10, 3, 0.2, 0.4
 """Or three steps in a row over the start, by a fifth in their mean or by two fifths at their top: a run that left in
-its first steps and came back, as at rates far too high. One such batch is an unequal one; three are the model."""
+its first ten steps and came back, as at rates far too high. One such batch is an unequal one; three are the model.
+Later ones are left to the level: in thousands of steps some three follow each other by chance."""
 LOST_SHARE = 0.5
 """A loss that has given back half of what it had gained is diverging, whatever is left."""
 NOISE_TIMES = 4.0
@@ -74,7 +75,7 @@ def diverging(case: Case) -> Sign | None:
     m = case.measures
     if len(m.losses) < 2 * m.window:
         return None
-    error = NOISE_TIMES * m.noise * math.sqrt(1 + 1 / m.window)  # the start is a single step
+    error = NOISE_TIMES * float(m.scatter(m.start)) * math.sqrt(1 + 1 / m.window)  # the start is a single step
     level, start, end = m.level, m.start, m.end
     best_place = int(np.argmin(level))
     best = min(float(level[best_place]), start)
@@ -114,9 +115,11 @@ def _burst(m: Measures) -> NDArray[np.int64]:
     """The places of the first steps in a row that stand over the start by more than batches explain; or none."""
     scatter = m.relative_noise * m.start  # of steps at this height; the start is one of them
     for row in rows_of(m.losses > m.start):
+        if row[0] >= BURST_BEGIN:
+            break
         mean, top = float(m.losses[row].mean()) - m.start, float(m.losses[row].max()) - m.start
-        is_over = mean > BURST_SHARE * m.start + 2 * scatter * math.sqrt(1 + 1 / len(row))
-        if len(row) >= BURST_STEPS and (is_over or top > BURST_PEAK * m.start + 3 * scatter):
+        is_over = mean > BURST_SHARE * m.start + NOISE_TIMES * scatter * math.sqrt(1 + 1 / len(row))
+        if len(row) >= BURST_STEPS and (is_over or top > BURST_PEAK * m.start + NOISE_TIMES * scatter):
             return row
     return np.arange(0)
 

@@ -89,6 +89,13 @@ class Measures:
         """The scatter of one step's loss as a share of its level: hard batches are hard by a factor."""
         return difference_noise(np.log(np.maximum(self.losses, TINY_LOSS)))
 
+    def scatter(self, levels: Numbers | float) -> Numbers:
+        """The scatter of one step's loss at these levels, in nats, shape as given.
+
+        Late in a long run most steps are low and scatter little: the scatter of the many isn't that of the first ones.
+        """
+        return np.maximum(self.noise, self.relative_noise * np.asarray(levels, dtype=np.float64))
+
 
 def running_median(values: Numbers, window: int) -> Numbers:
     """Returns the median of `window` values around each, fewer at the ends, shape as given."""

@@ -64,13 +64,14 @@ LEAST_RISES = 2
 def oscillating(case: Case) -> Sign | None:
     """A loss that goes up and down again and again, by more than its batches explain."""
     m = case.measures
-    held = _rises(m.held_out, SWING_SHARE * float(m.held_out[0])) if len(m.held_out) >= 5 else []
-    error = SWING_NOISE * m.noise * math.sqrt(2 / m.window)
-    train = _rises(m.level, max(SWING_SHARE * m.start, error)) if len(m.losses) >= 4 * m.window else []
-    for rises, steps, levels, name in (
-        (held, m.held_steps, m.held_out, "Held-out"),
-        (train, m.steps, m.level, "Training"),
+    held = m.held_out if len(m.held_out) >= 5 else m.held_out[:0]
+    level = m.level if len(m.losses) >= 4 * m.window else m.level[:0]
+    error = SWING_NOISE * m.scatter(level) * math.sqrt(2 / m.window)
+    for levels, steps, least, name in (
+        (held, m.held_steps, SWING_SHARE * np.broadcast_to(held[:1], held.shape), "Held-out"),
+        (level, m.steps, np.maximum(SWING_SHARE * m.start, error), "Training"),
     ):
+        rises = _rises(levels, least)
         if len(rises) >= LEAST_RISES:
             told = ", ".join(
                 f"{levels[low]:.3g} to {levels[high]:.3g} (steps {int(steps[low])} to {int(steps[high])})"
@@ -86,19 +87,19 @@ def oscillating(case: Case) -> Sign | None:
     return None
 
 
-def _rises(values: Numbers, threshold: float) -> list[tuple[int, int]]:
-    """The places of each low and the high that follows it, where between them lies at least `threshold`.
+def _rises(values: Numbers, least: Numbers) -> list[tuple[int, int]]:
+    """The places of each low and the high that follows it, where between them lies at least what `least` has there.
 
-    A rise ends when the values have fallen from its top by `threshold`, too, or at the end.
+    A rise ends when the values have fallen from its top by as much, too, or at the end.
     """
     found: list[tuple[int, int]] = []
     low = high = 0
     for place, value in enumerate(values):
-        if value - values[low] >= threshold and value > values[high]:
+        if value - values[low] >= least[low] and value > values[high]:
             high = place
         if high <= low and value < values[low]:
             low = high = place
-        elif high > low and values[high] - value >= threshold:
+        elif high > low and values[high] - value >= least[high]:
             found.append((low, high))
             low = high = place
     return [*found, (low, high)] if high > low else found
