@@ -1,11 +1,23 @@
 """Hydra's own test suites for launchers."""
 
+from collections.abc import Iterator
+
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
+from hydra.version import _UNSPECIFIED_, VersionBase
 
 from hydra_plugins.hydra_gpu_pool_launcher.gpu_pool_launcher import GpuPoolLauncher
+
+
+@pytest.fixture(autouse=True)
+def _unset_version_base() -> Iterator[None]:
+    """Hydra's suites expect what it does unless told otherwise, whatever ran in this process before."""
+    base = VersionBase.instance()
+    before, base.version_base = base.version_base, _UNSPECIFIED_
+    yield
+    base.version_base = before
 
 
 def test_launcher_is_discovered() -> None:
