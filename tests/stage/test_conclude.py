@@ -4,14 +4,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ftlab.stage.conclude import _next_commands
 from tests.config.composition import composed
 
 
+class _Encoded(list[str]):
+    """Rows that were all kept when they were encoded."""
+
+    @property
+    def row_ids(self) -> np.ndarray:
+        return np.arange(len(self))
+
+
 def _proposed(folder: Path, *, test: list[str]) -> dict[str, str]:
-    inputs: Any = SimpleNamespace(test=test, validation=[], rows=SimpleNamespace(test=test, validation=[]))
+    inputs: Any = SimpleNamespace(test=_Encoded(test), validation=[], rows=SimpleNamespace(test=test, validation=[]))
     record: Any = SimpleNamespace(wandb=None, place=SimpleNamespace(folder=folder))
     cfg = composed("offline=true", "output_dir=x")
     return _next_commands(cfg, inputs, record, folder / "adapter", has_forgotten=False)
