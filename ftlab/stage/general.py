@@ -121,23 +121,22 @@ def silent_note(cfg: DictConfig) -> list[str]:
     ]
 
 
-def general_notes(general: GeneralRows, train: Sequence[Row]) -> list[str]:
-    """Says what was decided, and warns of general rows that are trained on, too: there, memory is measured.
+def leak_warnings(general: GeneralRows, train: Sequence[Row]) -> list[str]:
+    """Warns of general rows that are trained on, too: there, memory is measured.
 
     Args:
         general: What forgetting is measured by.
         train: The training rows.
 
     Returns:
-        One sentence each.
+        One sentence; nothing where no row is.
     """
     findings = find_duplicates({"test": train, "train": general.rows}, near=False)  # read in this order
     leaks = [finding.where for finding in findings if finding.code in _LEAKS]
     if not leaks:
-        return general.notes
+        return []
     hit = len(set(leaks))
     return [
-        *general.notes,
         f"{hit} of {len(general.rows)} general rows are trained on, too, or ask what is trained on, so forgetting "
         f"looks smaller than it is; the first is {leaks[0]}. Remove them from one of both.",
     ]

@@ -40,7 +40,7 @@ from ftlab.optimizer.schedule import Schedule, build_schedule
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage import guard, preflight
 from ftlab.stage.encode import Encoded, account, cache_folder
-from ftlab.stage.general import GeneralRows, general_notes, read_general, silent_note
+from ftlab.stage.general import GeneralRows, leak_warnings, read_general, silent_note
 from ftlab.stage.place import Place, check_place, find_place
 from ftlab.stage.plan import device_bytes, hold_to, plan_notes, plan_run
 
@@ -80,6 +80,7 @@ class Inputs:
         plan: What memory the run is going to take; None where its model can't be planned.
         micro_batch_tokens: Tokens of a forward pass on one device, to begin with.
         notes: What was decided for the user, one sentence each.
+        warnings: Those of the notes that put the result in doubt.
         general: What forgetting is measured by; None where it isn't.
         check: What became of every row and what the check found, as plain data.
     """
@@ -107,6 +108,7 @@ class Inputs:
     plan: Plan | None
     micro_batch_tokens: int
     notes: list[str]
+    warnings: list[str] = field(default_factory=list)
     general: GeneralRows | None = None
     check: dict[str, Any] = field(default_factory=dict)
 
@@ -176,10 +178,11 @@ def prepare(cfg: DictConfig, *, trains: bool = True) -> Inputs:
             general = findings.attempt(partial(read_general, cfg, tokenizer, stop_ids, limit)) if stop_ids else None
             if encoded and place and not findings.problems and done.tally.outcome() != "errors":
                 usable = guard.usable(done, rows)
-                said = general_notes(general, usable.train) if general else silent_note(cfg)
-                notes = [*notes, *guard.notes(cfg, done, rows), *said]
+                leaks = leak_warnings(general, usable.train) if general else []
+                said = general.notes if general else silent_note(cfg)
+                notes = [*notes, *guard.notes(cfg, done, rows), *said, *leaks]
                 inputs = _inputs(cfg, place, device, skeleton, tokenizer, usable, encoded, notes, trains=trains)
-                return replace(inputs, general=general, check=guard.account(done, rows))
+                return replace(inputs, warnings=leaks, general=general, check=guard.account(done, rows))
     raise_all([*findings.problems, *(done.tally.problems() if done else ())])
     raise AssertionError("a run without problems has its inputs")
 

@@ -24,7 +24,7 @@ from ftlab.logger.evaluation import mirror
 from ftlab.logger.secret import redact, redact_command
 from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
-from ftlab.report.run import write_report
+from ftlab.report.run import override, write_report
 from ftlab.stage.default import differences
 from ftlab.stage.measured import curve, measured, memory, oom_events
 from ftlab.stage.prepare import Inputs, plain
@@ -83,7 +83,7 @@ class Record:
             changed=differences(config),
         )
         for note in inputs.notes:
-            log.info(note)
+            log.log(logging.WARNING if note in inputs.warnings else logging.INFO, "%s", note)
 
     @cached_property
     def wandb(self) -> WandbRun | None:
@@ -152,13 +152,14 @@ def device_name(device: torch.device) -> str:
 
 def report_command(folder: Path) -> str:
     """Returns what to type to draw the page of the run in `folder` anew."""
-    return shlex.join(["python", "-m", "ftlab", "task=report", f"run={folder}"])
+    return f"python -m ftlab task=report {override('run', folder)}"
 
 
 def go_on_command(folder: Path) -> str:
     """Returns what to type to go on with the run in `folder`."""
     kept = [word for word in sys.argv[1:] if not word.startswith(("resume=", "hydra.run.dir="))]
-    return shlex.join(["python", "-m", "ftlab", *redact_command(kept), "resume=auto", f"hydra.run.dir={folder}"])
+    words = shlex.join(["python", "-m", "ftlab", *redact_command(kept), "resume=auto"])
+    return f"{words} {override('hydra.run.dir', folder)}"
 
 
 def _status(error: BaseException | None) -> Status:

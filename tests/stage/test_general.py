@@ -12,7 +12,7 @@ from ftlab.check.duplicates import find_duplicates
 from ftlab.data.source import read_splits
 from ftlab.model.tokenizer import load_tokenizer
 from ftlab.problem import InputError
-from ftlab.stage.general import GeneralRows, general_notes, read_general, silent_note
+from ftlab.stage.general import GeneralRows, leak_warnings, read_general, silent_note
 from tests.config.composition import composed
 
 TEXT, TALK = {"text": "The sea is wide and blue."}, {"prompt": "What is wide?", "completion": "The sea is wide."}
@@ -55,7 +55,7 @@ def test_embedded_rows_repeat_no_row_of_the_demo_and_none_another(tokenizer: Pre
     splits = {"test": found.rows, "train": list(chain(demo.train, demo.validation, demo.test))}
     ids = {row.origin for row in found.rows}
     assert not [finding for finding in find_duplicates(splits, near=True) if finding.where in ids]
-    assert general_notes(found, demo.train) == []
+    assert leak_warnings(found, demo.train) == []
 
 
 def test_other_models_are_told_once_what_to_name(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -137,6 +137,6 @@ def test_rows_that_are_trained_on_are_warned_of(tokenizer: PreTrainedTokenizerBa
     found = _read(tokenizer, f"evaluation.general.path={mine}", f"evaluation.general.probe={asked}")
     assert found is not None
     train = read_splits(path=str(mine), row_format="prompt-completion", validation_fraction=0).train
-    (note,) = general_notes(found, train)
+    (note,) = leak_warnings(found, train)
     assert note.startswith("3 of 3 general rows are trained on, too, or ask what is trained on, so forgetting looks ")
     assert f"the first is {mine}:1." in note
