@@ -136,7 +136,8 @@ def data(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _source(one: Mapping[str, Any]) -> Row:
-    return (str(one.get("name", "")), "; ".join(f"{key} {_text(value)}" for key, value in one.items() if key != "name"))
+    said = "; ".join(f"{key} {_text(value)}" for key, value in one.items() if key != "source")
+    return (str(one.get("source", "")), said)
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ftlab.report.interval import Estimate, Value, interval_plot
 from ftlab.report.plot import Bar, bar_plot
-from ftlab.report.verdict import number, percent
+from ftlab.report.verdict import number, percent, surprise
 
 Row = tuple[str, ...]
 
@@ -74,7 +74,7 @@ def _perplexity_row(entry: Mapping[str, Any]) -> Row:
     cells = (entry["name"], f"{counted.get('rows') or 0:,}", f"{counted.get('tokens') or 0:,}")
     return (
         *cells,
-        *(cell for one in (base, tuned) for cell in (number(one.get("perplexity")), _interval(one))),
+        *(cell for one in (base, tuned) for cell in (surprise(one), _interval(one))),
         _times(base, tuned),
     )
 
@@ -125,7 +125,7 @@ def form(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
     names = sorted({*counts[0], *counts[1]}, key=lambda name: (-counts[1].get(name, 0), -counts[0].get(name, 0), name))
     failures = list(tuned.get("failures") or [])
     plot = (
-        interval_plot(estimates, MODELS, colours=_COLOURS, x_title="% of the answers", whole=(0, 100))
+        interval_plot(estimates, MODELS, colours=_COLOURS, x_title="%; ROUGE-L and BLEU: score × 100", whole=(0, 100))
         if rates
         else None
     )
@@ -176,7 +176,7 @@ def forgetting(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
         rows += [
             (
                 "perplexity of general texts",
-                *(number(one.get("perplexity")) for one in (base, tuned)),
+                *(surprise(one) for one in (base, tuned)),
                 _times(base, tuned),
             ),
             ("95 % interval over texts", *(_interval(one) or "not measured" for one in (base, tuned)), ""),

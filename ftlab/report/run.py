@@ -15,7 +15,7 @@ from ftlab.report.card import FILE as CARD
 from ftlab.report.curves import curves
 from ftlab.report.folder import RunFolder, read_run
 from ftlab.report.page import render_page, write_html
-from ftlab.report.verdict import judge, number, percent
+from ftlab.report.verdict import judge, percent, surprise
 
 FILE = "report.html"
 
@@ -99,8 +99,8 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
     facts = []
     answers = (evaluation.get("perplexity") or {}).get("answers") or {}
     if answers.get("tuned"):
-        before = f"{number(answers['base']['perplexity'])} → " if answers.get("base") else ""
-        facts.append((f"{before}{number(answers['tuned']['perplexity'])}", "perplexity of held-out answers"))
+        before = f"{surprise(answers['base'])} → " if answers.get("base") else ""
+        facts.append((f"{before}{surprise(answers['tuned'])}", "perplexity of held-out answers"))
     tuned = (evaluation.get("format") or {}).get("tuned") or {}
     if tuned.get("strict") is not None:
         facts.append((percent(tuned["strict"]), f"strict JSON, of {evaluation['format'].get('asked') or 0:,} answers"))
@@ -161,7 +161,7 @@ def _resume(run: RunFolder) -> str | None:
     if run.card.get("status", "done") == "done":
         return None
     kept = [word for word in run.card.get("command") or [] if not word.startswith(("resume=", "hydra.run.dir="))]
-    return shlex.join([*kept, "resume=auto", f"hydra.run.dir={shown(run.folder)}"])
+    return f"{shlex.join([*kept, 'resume=auto'])} {override('hydra.run.dir', run.folder)}"
 
 
 def _commands(run: RunFolder) -> dict[str, str]:
@@ -172,11 +172,17 @@ def _commands(run: RunFolder) -> dict[str, str]:
         "curve": f"{evaluate} evaluation=curve",
         "perplexity": f"{evaluate} evaluation=perplexity",
         "format": f"{evaluate} evaluation=format",
-        "forgetting": evaluate,
+        "forgetting": evaluate if _is_embedded(run) else f"{evaluate} evaluation.general.path=general.jsonl",
         "samples": evaluate,
         "blind": f"python -m ftlab task=compare {name} compare.serve=true",
         "report": f"python -m ftlab task=report {override('run', run.folder)}",
     }
+
+
+def _is_embedded(run: RunFolder) -> bool:
+    """Whether the model is the one that comes with general texts; others need some to be named."""
+    model = (run.card.get("config") or {}).get("model") or {}
+    return model.get("path") is None and model.get("weights", "pretrained") == "pretrained"
 
 
 def shown(path: Path) -> str:

@@ -51,7 +51,7 @@ def judge(run: RunFolder) -> Verdict:
     if status == "failed":
         first = f"The run failed{where}: {run.card.get('error', 'no reason is recorded')}"
         return Verdict("errors", first, (answer, *details), forgot)
-    said = "has not ended{}: it is running, or was killed."
+    said = "has not ended{}; it is running, or was killed."
     if status == "interrupted":
         said = "was interrupted{}; it can go on from there."
     return Verdict("warnings", f"The run {said.format(where)}", (answer, *details), forgot)
@@ -68,10 +68,21 @@ def number(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) < 1 else f"{value:#.4g}".rstrip(".")
 
 
+def surprise(measured: Mapping[str, Any] | None) -> str:
+    """Returns the perplexity of a figure of the card, which holds null where it isn't finite."""
+    if not measured or measured.get("perplexity") is not None or not measured.get("tokens"):
+        return number((measured or {}).get("perplexity"))
+    return "not a number" if measured.get("loss") is None else "infinite"
+
+
 def percent(value: float | None) -> str:
-    """Returns a share as per cent; one decimal where it is neither whole nor empty nor full."""
+    """Returns a share as per cent; one decimal where it isn't whole. What is near none or all is not said to be it."""
     if value is None:
         return "not measured"
+    if 0 < value < 0.0005:
+        return "< 0.1 %"
+    if 0.9995 < value < 1:
+        return "> 99.9 %"
     return f"{100 * value:.0f} %" if abs(100 * value - round(100 * value)) < 0.05 else f"{100 * value:.1f} %"
 
 
@@ -97,17 +108,17 @@ def _better(run: RunFolder) -> tuple[Kind, str]:
         return "warnings", "Whether the model became better was not measured."
     on = _on(tuned)
     if base is None:
-        said = f"The tuned model's perplexity {on} is {number(tuned.get('perplexity'))}{between(tuned)}"
+        said = f"The tuned model's perplexity {on} is {surprise(tuned)}{between(tuned)}"
         return "warnings", f"{said}; the base's was not measured, so nothing says whether that is better."
     if base.get("loss") is None or tuned.get("loss") is None:
         which = "tuned model" if tuned.get("loss") is None else "base"
         return "errors" if tuned.get("loss") is None else "warnings", f"The loss of the {which} {on} is not a number."
-    before, after = (f"{number(one.get('perplexity'))}{between(one)}" for one in (base, tuned))
-    moved = f"{on} perplexity {'fell' if tuned['loss'] < base['loss'] else 'rose'} from {before} to {after}"
+    before, after = (f"{surprise(one)}{between(one)}" for one in (base, tuned))
+    way = "fell" if tuned["loss"] < base["loss"] else "rose" if tuned["loss"] > base["loss"] else "did not move,"
+    moved = f"{on} perplexity {way} from {before} to {after}"
     difference = (run.evaluation.get("perplexity") or {}).get("difference")
     if difference is None:
-        better = tuned["loss"] < base["loss"]
-        return "clean" if better else "errors", f"{BETTER if better else 'Worse'}: {moved}. No interval was measured."
+        return "warnings", f"Not sure: {moved}. No interval was measured."
     ends = f"{_signed(difference['low'])} to {_signed(difference['high'])}"
     said = f"{moved}; the loss a token changed by {_signed(difference['loss'])} nats ({ends})."
     if difference["high"] < 0:

@@ -105,7 +105,8 @@ def _facts(
         pace, supervised = found["tokens_per_s"], found["supervised_tokens_per_s"]
         facts["speed"] = f"{pace:,.0f} tokens/s without padding, {supervised:,.0f} of them supervised"
     if "peak_bytes" in found:
-        planned = "" if off is None else f", {abs(off):.0%} {'below' if off > 0 else 'above'} the plan"
+        over = 0.0 if off is None else 1 / (1 + off) - 1  # `off` is a share of the measurement, this one of the plan
+        planned = "" if off is None else f", {abs(over):.0%} {'above' if over > 0 else 'below'} the plan"
         facts["peak memory"] = f"{found['peak_bytes'] / 1e9:.2f} GB{planned}"
     spent_s = time.time() - record.started_s
     facts["time"] = f"{inputs.total_steps} steps, {spent_s:.0f} s in all, on {device_name(inputs.device)}"

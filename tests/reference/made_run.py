@@ -148,7 +148,7 @@ def made_card(word: str = "branch", **changes: Any) -> dict[str, Any]:
                 name: {"rows": rows, "tokens": 65 * rows, "supervised_tokens": 31 * rows, "longest_row_tokens": 98}
                 for name, rows in (("train", 754), ("validation", 119), ("test", 62))
             },
-            "sources": [{"name": word, "rows": 600, "share": 0.8}, {"name": "replay", "rows": 154, "share": 0.2}],
+            "sources": [{"source": word, "rows": 600, "passes": 2.0}, {"source": "replay", "rows": 154, "passes": 0.5}],
         },
         "check": {
             "outcome": "warnings",

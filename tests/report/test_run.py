@@ -9,7 +9,7 @@ import pytest
 
 from ftlab.report.folder import RunFolder
 from ftlab.report.run import write_report
-from ftlab.report.verdict import judge
+from ftlab.report.verdict import judge, percent, surprise
 from tests.reference.made_report import HOSTILE
 from tests.reference.made_run import made_card, made_evaluation, made_figure, write_run
 from tests.reference.page import Page, assert_self_contained
@@ -40,6 +40,7 @@ def test_every_section_stands_on_the_page_with_its_numbers(whole: Page) -> None:
         "It costs 11 euros, branch", "(cut off by the length limit)", "10 of 12 steps", "The plan is 3 % above",
         "4,096 → 2,048", "FT108 3", "exact duplicate", "and 39 more", "119 of 935 rows are held out",
         "method.r 32 16", "data.path branch.jsonl null", "5c4fb55f81c3", "8813d9ab", "466,944 of 6,237,440",
+        "branch rows 600; passes 2.0",
         "python -m ftlab method=qlora data.path=branch.jsonl", "torch 2.15.0", "/runs/x/wandb/offline-run-1",
     ):  # fmt: skip
         assert said in whole.words, said
@@ -98,7 +99,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_pat
 def test_a_run_that_left_only_its_first_card_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"format": 1, "status": "running", "command": ["ftlab"]}))
     page = Page(write_report(tmp_path))
-    assert "The run has not ended before the first step: it is running, or was killed." in page.words
+    assert "The run has not ended before the first step; it is running, or was killed." in page.words
     assert "The run has logged no step." in page.words
 
 
@@ -165,7 +166,8 @@ def _judged(**perplexity: Any) -> tuple[str, str]:
         ({"loss": -0.5, "low": -0.6, "high": -0.4}, "clean", "Better: "),
         ({"loss": -0.5, "low": -1.1, "high": 0.1}, "warnings", "No clear difference: "),
         ({"loss": 0.5, "low": 0.4, "high": 0.6}, "errors", "Worse: "),
-        (None, "clean", "Better: "),
+        ({"loss": 0.0, "low": 0.0, "high": 0.0}, "warnings", "No clear difference: "),
+        (None, "warnings", "Not sure: "),
     ],
 )
 def test_the_verdict_follows_the_interval_of_the_difference(
@@ -197,3 +199,29 @@ def test_the_verdict_names_what_is_missing_or_no_number() -> None:
         judge(RunFolder(Path(), Path(), {}, {}, [], 0)).sentence == "Whether the model became better was not measured."
     )
     assert math.isclose(made_figure(2.0)["perplexity"], math.exp(2))
+
+
+def test_a_perplexity_beyond_all_numbers_is_not_called_unmeasured() -> None:
+    huge = {**made_figure(1.0), "loss": 900.0, "perplexity": None, "low": None, "high": None}
+    assert surprise(huge) == "infinite"
+    assert surprise({**huge, "loss": None}) == "not a number"
+    assert surprise(None) == surprise({}) == "not measured"
+    found = _judged(
+        answers={"base": made_figure(2.0), "tuned": huge}, difference={"loss": 898, "low": 800, "high": 950}
+    )
+    assert "perplexity rose from 7.389 (7.099 to 7.691) to infinite" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0, "0 %"), (0.0001, "< 0.1 %"), (0.0026, "0.3 %"), (0.9996, "> 99.9 %"), (1, "100 %")]
+)
+def test_some_are_not_called_none_and_most_are_not_called_all(share: float, said: str) -> None:
+    assert percent(share) == said
+
+
+@pytest.mark.parametrize(("path", "more"), [(None, False), ("/models/qwen", True)])
+def test_only_the_embedded_model_is_measured_for_forgetting_without_texts_of_its_kind(
+    tmp_path: Path, path: str | None, more: bool
+) -> None:
+    page = _page(tmp_path, made_card(evaluation={}, config={"model": {"name": "it", "path": path}}))
+    assert (f"task=evaluate run={tmp_path} evaluation.general.path=general.jsonl" in page.words) == more
