@@ -16,7 +16,7 @@ from ftlab.model.tokenizer import load_tokenizer
 is_installed = importlib.util.find_spec("lm_eval") is not None
 needs_lm_eval = pytest.mark.skipif(not is_installed, reason="lm-eval isn't installed: pip install 'ftlab[lm-eval]'")
 
-RECORDED: dict[str, Any] = {
+MADE: dict[str, Any] = {
     "results": {
         "rules": {
             "name": "rules", "alias": "rules", "sample_len": 8, "acc,none": 0.75, "acc_stderr,none": 0.1637,
@@ -28,7 +28,7 @@ RECORDED: dict[str, Any] = {
     "n-samples": {"rules": {"original": 9, "effective": 8}},
     "higher_is_better": {"rules": {"acc": True, "acc_norm": True}},
 }  # fmt: skip
-"""What `lm_eval.simple_evaluate` (0.4.13) returns of results, cut."""
+"""Made by hand in the form of what `lm_eval.simple_evaluate` (0.4.13) returns: its keys, but numbers of ours."""
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_each_task_and_metric_is_one_entry_with_its_error() -> None:
-    assert list(read_results(RECORDED)) == [
+    assert list(read_results(MADE)) == [
         TaskScore("rules", "acc", 0.75, 0.1637, 8, True),
         TaskScore("rules", "acc_norm", 1.0, None, 8, True),
         TaskScore("codes", "exact_match (strict)", 0.5, 0.1, None, None),
