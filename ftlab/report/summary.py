@@ -8,8 +8,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-_CELL_CHARACTERS = 64
+_CELL_CHARACTERS, _NARROW_CELL_CHARACTERS = 64, 44
 """Of a longer question or answer only the beginning is shown, so that the whole summary is seen at once."""
+
+_WIDE_COLUMNS = 100
+"""Terminals from this width on show more of them."""
+
+_COMPARISONS = 16
+"""Lines that are shown: lm-eval's tasks alone may be hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ def print_summary(
     """
     parts: list[RenderableType] = [_comparison_table(comparisons)]
     if samples:
-        parts.append(_sample_table(samples))
+        is_wide = console.width >= _WIDE_COLUMNS
+        parts.append(_sample_table(samples, _CELL_CHARACTERS if is_wide else _NARROW_CELL_CHARACTERS))
     parts.append(_fact_table(facts))
     parts.append(_command_table(next_commands))
     console.print(Panel(Group(*parts), title=Text(title, style="bold"), border_style="cyan", expand=True))
@@ -72,12 +79,14 @@ def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
     table.add_column("base", justify="right")
     table.add_column("tuned", justify="right", style="bold")
     table.add_column("")
-    for line in comparisons:
-        table.add_row(line.name, line.base or "not measured", line.tuned, line.verdict)
+    for line in comparisons[:_COMPARISONS]:
+        table.add_row(Text(line.name), line.base or "not measured", line.tuned, line.verdict)
+    if (more := len(comparisons) - _COMPARISONS) > 0:
+        table.add_row(f"and {more:,} more, in the report")
     return table
 
 
-def _sample_table(samples: Sequence[Sample]) -> Table:
+def _sample_table(samples: Sequence[Sample], characters: int) -> Table:
     table = Table(show_lines=True, expand=True, title="\nHeld-out questions", title_justify="left", title_style="bold")
     table.add_column("question", ratio=3, overflow="fold")
     table.add_column("base", ratio=3, style="dim", overflow="fold")
@@ -85,14 +94,14 @@ def _sample_table(samples: Sequence[Sample]) -> Table:
     table.add_column("expected", ratio=3, overflow="fold")
     for sample in samples:
         texts = (sample.question, sample.base, sample.tuned, sample.reference)
-        table.add_row(*(Text(_short(text)) for text in texts))
+        table.add_row(*(Text(_short(text, characters)) for text in texts))
     return table
 
 
-def _short(text: str) -> str:
+def _short(text: str, characters: int) -> str:
     """The text as one paragraph, its end left out where it is long: the page has all of it."""
     words = " ".join(text.split())
-    return words if len(words) <= _CELL_CHARACTERS else f"{words[: _CELL_CHARACTERS - 1]}…"
+    return words if len(words) <= characters else f"{words[: characters - 1]}…"
 
 
 def _fact_table(facts: Mapping[str, str]) -> Table:
