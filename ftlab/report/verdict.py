@@ -53,7 +53,7 @@ def judge(run: RunFolder) -> Verdict:
         return Verdict("errors", first, (answer, *details), forgot)
     said = "has not ended{}; it is running, or was killed."
     if status == "interrupted":
-        said = "was interrupted{}; it can go on from there."
+        said = "was interrupted{}; it can go on."
     return Verdict("warnings", f"The run {said.format(where)}", (answer, *details), forgot)
 
 

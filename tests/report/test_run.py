@@ -106,7 +106,7 @@ def test_a_run_that_left_only_its_first_card_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "error", "said"),
     [
-        ("interrupted", "Interrupted: stop", "The run was interrupted at step 60 of 144; it can go on from there."),
+        ("interrupted", "Interrupted: stop", "The run was interrupted at step 60 of 144; it can go on."),
         ("failed", "RuntimeError: <b>no", "The run failed at step 60 of 144: RuntimeError: <b>no"),
     ],
 )

@@ -24,7 +24,7 @@ def test_what_was_decided_is_said_and_stands_in_the_card(tmp_path: Path, caplog:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in [*made, made[0]]))
     cfg = composed(
         f"data.path={path}", f"output_dir={tmp_path / 'run'}", "trainer=cpu", "offline=true", "logger=none",
-        "data.cache=null",
+        "data.cache=null", f"evaluation.general.path={path}",
     )  # fmt: skip
     with caplog.at_level(logging.INFO), Record(cfg, prepare(cfg)):
         pass
@@ -33,6 +33,8 @@ def test_what_was_decided_is_said_and_stands_in_the_card(tmp_path: Path, caplog:
     assert any(line.startswith("No validation file: ") for line in said)
     assert any(line.startswith("Checked 21 rows: all are used, warnings: ") and "FT201" in line for line in said)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["notes"] == said
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    assert " general rows are trained on, too" in warning
 
 
 @pytest.fixture(scope="module")
