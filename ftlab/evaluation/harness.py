@@ -139,7 +139,6 @@ def run_tasks(
     most_rows: int | None = None,
     batch_rows: int = 8,
     chat_template: bool = False,
-    max_length: int | None = None,
     seed: int = 1,
 ) -> list[TaskScore]:
     """Runs tasks.
@@ -154,7 +153,6 @@ def run_tasks(
         most_rows: Questions of a task that are asked, the first ones; None asks all.
         batch_rows: Questions that are asked at a time.
         chat_template: Whether questions are put into the tokenizer's chat template.
-        max_length: The longest input in tokens; None = the model's context.
         seed: Fixes the few-shot examples.
 
     Returns:
@@ -165,7 +163,7 @@ def run_tasks(
 
     folder = None if task_folder is None else Path(task_folder).expanduser()
     with _quiet():
-        wrapped = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_rows, max_length=max_length)
+        wrapped = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_rows)
         found = lm_eval.simple_evaluate(
             model=wrapped,
             tasks=list(tasks),

@@ -90,7 +90,7 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     file = folder / FILE
     if not file.is_file():
         return None
-    content: dict[str, Any] = json.loads(file.read_text())
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     if content["format"] > FORMAT:
         raise ValueError(f"`format` of {file} must be at most {FORMAT}, but is {content['format']}. Update ftlab.")
     return content

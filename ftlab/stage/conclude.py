@@ -22,7 +22,7 @@ from ftlab.stage.measured import curve, measured, memory, oom_events
 from ftlab.stage.outcome import comparisons, forgot, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
-from ftlab.stage.record import Record, device_name
+from ftlab.stage.record import Record, again_command, device_name
 from ftlab.stage.score import Score, held_out_rows
 from ftlab.stage.trained import ADAPTER, MODEL
 
@@ -131,9 +131,9 @@ def _next_commands(
     if held_out_rows(inputs)[0]:  # what people are asked
         commands["let people judge"] = f"python -m ftlab task=compare {override('run', record.place.folder)}"
     if has_forgotten:
-        commands["forget less"] = "python -m ftlab 'data.replay={path: general.jsonl, share: 0.1}'"
+        commands["forget less"] = again_command("data.replay={path: general.jsonl, share: 0.1}")
     else:  # one of both, so that the summary stays within a screen
-        commands["compare methods"] = "python -m ftlab -m method=full,lora,qlora"
+        commands["compare methods"] = again_command("-m", "method=full,lora,qlora")
     if record.wandb is not None and record.wandb.sync_command and record.wandb.local_folder:
         commands["upload to W&B"] = f"wandb sync {shown(record.wandb.local_folder)}"
     if result.name == ADAPTER:

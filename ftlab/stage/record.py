@@ -157,9 +157,18 @@ def report_command(folder: Path) -> str:
 
 def go_on_command(folder: Path) -> str:
     """Returns what to type to go on with the run in `folder`."""
-    kept = [word for word in sys.argv[1:] if not word.startswith(("resume=", "hydra.run.dir="))]
-    words = shlex.join(["python", "-m", "ftlab", *redact_command(kept), "resume=auto"])
-    return f"{words} {override('hydra.run.dir', folder)}"
+    return f"{again_command('resume=auto')} {override('hydra.run.dir', folder)}"
+
+
+def again_command(*changes: str) -> str:
+    """Returns what to type to run the same anew, in a folder of its own.
+
+    Args:
+        changes: Overrides, and options of Hydra's; what was typed for the same keys is left out.
+    """
+    keys = ("resume=", "hydra.run.dir=", *(f"{change.partition('=')[0]}=" for change in changes if "=" in change))
+    kept = [word for word in sys.argv[1:] if not word.startswith(keys) and word not in changes]
+    return shlex.join(["python", "-m", "ftlab", *redact_command(kept), *changes])
 
 
 def _status(error: BaseException | None) -> Status:

@@ -35,3 +35,21 @@ def test_people_can_be_asked_about_a_run_that_holds_rows_out(
     monkeypatch.chdir(tmp_path)
     assert _proposed(Path(folder), test=["row"])["let people judge"] == f"python -m ftlab task=compare {typed}"
     assert "let people judge" not in _proposed(Path(folder), test=[])
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ([], "python -m ftlab -m method=full,lora,qlora"),
+        (
+            ["method=lora", "data.path=my rows.jsonl", "resume=auto", "hydra.run.dir=x"],
+            "python -m ftlab 'data.path=my rows.jsonl' -m method=full,lora,qlora",
+        ),
+        (["-m", "method=lora,full", "seed=1"], "python -m ftlab seed=1 -m method=full,lora,qlora"),
+    ],
+)
+def test_what_was_typed_stays_in_what_is_proposed(
+    monkeypatch: pytest.MonkeyPatch, typed: list[str], shown: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ftlab", *typed])
+    assert _proposed(Path("one"), test=[])["compare methods"] == shown
