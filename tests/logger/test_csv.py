@@ -202,8 +202,9 @@ def test_a_reader_at_any_moment_and_after_a_kill_finds_a_whole_prefix(tmp_path: 
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=Path(__file__).parents[2])
     while not path.exists():
         time.sleep(0.01)
-    for _ in range(100):
-        rows = read_metrics(path)
+    reads, rows = 0, []
+    while reads < 100 or len(rows) < 30:  # a slow writer is waited for
+        reads, rows = reads + 1, read_metrics(path)
         assert [(row["step"], row["train/loss"]) for row in rows] == [(n, n / 7) for n in range(len(rows))]
     writer.kill()
     writer.wait()
