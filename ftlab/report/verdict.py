@@ -39,7 +39,7 @@ def judge(run: RunFolder) -> Verdict:
     Returns:
         The verdict: that of the held-out answers; a run that didn't end well says that first.
     """
-    forgot = _forgot(run.evaluation.get("forgetting") or {})
+    forgot = has_forgotten(run.evaluation.get("forgetting") or {})
     kind, answer = _better(run)
     if forgot and answer.startswith(BETTER):
         answer = f"Better at its task, at the cost of what it knew before{answer.removeprefix(BETTER)}"
@@ -145,7 +145,12 @@ def _old_metrics(metrics: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dic
     return base, tuned
 
 
-def _forgot(section: Mapping[str, Any]) -> bool:
+def has_forgotten(section: Mapping[str, Any]) -> bool:
+    """Whether general texts surprise the tuned model more than the base, beyond both intervals.
+
+    Args:
+        section: `forgetting` of a run's evaluation; empty = not measured.
+    """
     base, tuned = section.get("base") or {}, section.get("tuned") or {}
     return base.get("high") is not None and tuned.get("low") is not None and tuned["low"] > base["high"]
 

@@ -18,8 +18,9 @@ from ftlab.method.peft import PeftMethod
 from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import override, shown
 from ftlab.report.summary import print_summary
+from ftlab.report.verdict import has_forgotten
 from ftlab.stage.measured import curve, measured, memory, oom_events
-from ftlab.stage.outcome import comparisons, forgot, metrics_of, sections, shown_samples
+from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, again_command, device_name
@@ -71,14 +72,16 @@ def conclude(
         files={"result": str(result), "metrics": str(record.metrics.path)},
         wandb=_wandb(record),
     )
-    record.add_evaluation({**sections(inputs, base, tuned, samples), "curve": curve(record.callbacks.values())})
+    evaluation = sections(inputs, base, tuned, samples)
+    forgot = has_forgotten(evaluation.get("forgetting") or {})
+    record.add_evaluation({**evaluation, "curve": curve(record.callbacks.values())})
     print_summary(
         Console(),
         title=f"{cfg.model.name} · {cfg.method.name} · {cfg.data.name}",
         comparisons=comparisons(base, tuned),
         samples=samples,
         facts=_facts(inputs, record, model, result, found, off),
-        next_commands=_next_commands(cfg, inputs, record, result, has_forgotten=forgot(base, tuned)),
+        next_commands=_next_commands(cfg, inputs, record, result, has_forgotten=forgot),
     )
 
 

@@ -87,14 +87,6 @@ def forgetting_section(inputs: Inputs, base: Score | None, tuned: Score | None) 
     return forgetting.section((base or NOTHING).general, (tuned or NOTHING).general, sources)
 
 
-def forgot(base: Score | None, tuned: Score) -> bool:
-    """Returns whether general texts surprise the tuned model more than the base, beyond both intervals."""
-    before, after = ((score.general or General(None, None)).texts for score in (base or NOTHING, tuned))
-    if before is None or after is None or before.high is None or after.low is None:
-        return False
-    return after.low > before.high
-
-
 def harness_section(base: Score | None, tuned: Score | None) -> list[dict[str, Any]] | None:
     """Returns what lm-eval's tasks say before and after (`ftlab.evaluation.harness.section`)."""
     return harness.section(base.tasks if base else None, tuned.tasks if tuned else []) or None

@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from ftlab.kernels.attention import packed_attention, plain_attention
+from ftlab.report.verdict import has_forgotten
 from ftlab.stage.forgetting import score_general
 from ftlab.stage.load import load_base
-from ftlab.stage.outcome import comparisons, forgot, metrics_of, sections
+from ftlab.stage.outcome import comparisons, metrics_of, sections
 from ftlab.stage.prepare import Inputs, prepare
 from ftlab.stage.score import Score
 from tests.config.composition import composed
@@ -92,9 +93,9 @@ def test_damage_shows_in_both_and_reaches_card_metrics_and_summary(
     assert found["tuned"]["loss"] > found["base"]["loss"] + 0.1
     assert found["tuned"]["probe"]["right"] < found["base"]["probe"]["right"]
     assert len(found["sources"]) == 2
-    assert forgot(base, tuned)
-    assert not forgot(tuned, base)
-    assert not forgot(None, tuned)
+    assert has_forgotten(found)
+    assert not has_forgotten(sections(inputs, tuned, base, [])["forgetting"])
+    assert not has_forgotten(sections(inputs, None, tuned, [])["forgetting"])
     json.dumps(found, allow_nan=False)
     assert metrics_of(tuned, of_base=False)["general/loss"] == found["tuned"]["loss"]
     assert metrics_of(base, of_base=True)["general/loss_base"] == found["base"]["loss"]
