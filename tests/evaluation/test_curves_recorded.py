@@ -11,7 +11,7 @@ from scripts.benchmarks.curves.judge import Judged, curve_of, judge, report, set
 from scripts.benchmarks.curves.plan import Part, specs
 
 FOLDER = Path(__file__).parents[2] / "docs" / "benchmarks"
-PARTS: tuple[Part, ...] = ("chosen by", "set aside")
+PARTS: tuple[Part, ...] = ("chosen by", "set aside", "fresh")
 RECORDED = json.loads((FOLDER / "curves.json").read_text())
 
 

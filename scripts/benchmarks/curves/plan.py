@@ -1,10 +1,11 @@
 """What is run: healthy runs over methods, ranks, rates, batches and data, and runs that are spoiled on purpose.
 
 Runs with an odd seed are there to choose thresholds by; those with an even one were set aside until thresholds stood.
+The same settings with new seeds, from 11 on, were recorded after the last threshold was chosen.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from scripts.benchmarks.curves.data import ROWS
@@ -19,7 +20,9 @@ STEPS = {4: 150, 8: 110, 16: 90, 32: 60}
 """Most optimizer steps by rows a step."""
 MOST_EPOCHS = 3.0
 EVALUATIONS = 10
-Part = Literal["chosen by", "set aside"]
+FIRST_FRESH = 11
+"""The first seed of the runs that were recorded last."""
+Part = Literal["chosen by", "set aside", "fresh"]
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,22 @@ class Spec:
 def specs() -> list[Spec]:
     """Returns all runs, in an order that mixes the kinds."""
     found = [*_healthy(), *_rates(), *_shuffled(), *_masked(), *_tiny(), *_poisoned(), *_frozen()]
+    found += [_renewed(spec) for spec in found if part(spec.seed) == "set aside"]
     assert len({spec.name for spec in found}) == len(found)
     return [found[(place * 67) % len(found)] for place in range(len(found))] if len(found) % 67 else found
 
 
 def part(seed: int) -> Part:
     """Returns what the runs of a seed are there for."""
+    if seed >= FIRST_FRESH:
+        return "fresh"
     return "chosen by" if seed % 2 else "set aside"
+
+
+def _renewed(spec: Spec) -> Spec:
+    """The same settings with a seed that nothing was chosen by."""
+    seed = spec.seed + FIRST_FRESH - 1
+    return replace(spec, seed=seed, name=f"{spec.name.removesuffix(f'-{spec.seed}')}-{seed}")
 
 
 def _steps(data: str, batch_rows: int, epochs: float = MOST_EPOCHS) -> int:
