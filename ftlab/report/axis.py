@@ -1,7 +1,7 @@
 """The parts that all plots share: scales, ticks, axes, legends, in SVG. In: numbers and names. Out: `Markup`.
 
-Colours are CSS classes that the page's base template defines: `fill-0` … `fill-4`, 0 the neutral one, and `line-1` …
-`line-4`.
+Colours are CSS classes that the page's base template defines: `fill-0` … `fill-8` and `line-0` … `line-8`, 0 the neutral
+one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,8 +13,14 @@ from markupsafe import Markup, escape
 WIDTH, HEIGHT = 560, 260
 """The size of a plot in its own units; the page scales it to its column."""
 
+COLOURS = 8
+"""How many things a plot tells apart by colour, and by shape or dashes."""
+
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 40, 44
 """Room around the plotted area for axes and legend."""
+
+_NAME_LINE = 18
+"""Height of a line of a legend."""
 
 _CHARACTER, _WIDE_CHARACTER = 7.4, 8.6
 """Width of a character of the plot's text, about, and as a phone shows it: there text is larger against the plot."""
@@ -173,12 +179,48 @@ def legend(
         kind = f"line-{number}{' faint' if ground else ''}"
         mark = line(x, y - 4, x + 18, y - 4, kind) if lines else rectangle(x, y - 10, 11, 11, f"fill-{number}")
         parts += [mark, text(x + (24 if lines else 17), y, name)]
-        x += 34 + _CHARACTER * len(name)
+        x += legend_width([name])
     return Markup("").join(parts)
 
 
+def legend_width(names: Sequence[str]) -> float:
+    """Returns how wide a legend of one line is, about."""
+    return sum(34 + _CHARACTER * len(name) for name in names)
+
+
+def rows_of_names(marks: Sequence[tuple[Markup, str]], *, y: float, width: float = WIDTH) -> tuple[Markup, float]:
+    """A legend of as many lines as it needs, for below a plot.
+
+    Args:
+        marks: A mark drawn around the origin, at most 18 wide, and its name.
+        y: Where the names of the first line stand.
+        width: Of the whole plot.
+
+    Returns:
+        The legend, and how high it is.
+    """
+    drawn = []
+    x, row = 12.0, 0
+    for mark, name in marks:
+        said = fitted(name, width - 60)
+        needed = 36 + _CHARACTER * len(said)
+        if x > 12 and x + needed > width:
+            x, row = 12.0, row + 1
+        base = y + _NAME_LINE * row
+        place = Markup('<g transform="translate({} {})">{}</g>')
+        drawn += [place.format(round(x, 1), round(base - 4, 1), mark), text(x + 15, base, said)]
+        x += needed
+    return Markup("").join(drawn), _NAME_LINE * (row + 1) if marks else 0
+
+
 def axes(
-    x: Scale, y: Scale, *, x_title: str, y_title: str, x_marks: Sequence[tuple[float, str]] | None = None
+    x: Scale,
+    y: Scale,
+    *,
+    x_title: str,
+    y_title: str,
+    x_marks: Sequence[tuple[float, str]] | None = None,
+    width: float = WIDTH,
 ) -> Markup:
     """Ticks with thin lines, and what the axes show with its unit.
 
@@ -188,6 +230,7 @@ def axes(
         x_title: What runs to the right.
         y_title: What runs upwards.
         x_marks: Ticks of the x axis as (number, label); None takes round numbers.
+        width: Of the whole plot.
 
     Returns:
         The axes.
@@ -198,19 +241,20 @@ def axes(
         parts += [line(x.start, place, x.end, place, "grid"), text(x.start - 6, place + 4, shown(value), anchor="end")]
     for value, label in x_marks or [(value, shown(value)) for value in x.ticks(most=7)]:
         place = x(value)
-        at_edge = place + _CHARACTER * len(label) / 2 > WIDTH
+        at_edge = place + _CHARACTER * len(label) / 2 > width
         parts.append(line(place, y.start, place, y.start + 4, "axis"))
-        parts.append(text(WIDTH if at_edge else place, y.start + 17, label, anchor="end" if at_edge else "middle"))
+        parts.append(text(width if at_edge else place, y.start + 17, label, anchor="end" if at_edge else "middle"))
     parts += [
         line(x.start, y.start, x.end, y.start, "axis"),
         text((x.start + x.end) / 2, y.start + 36, x_title, anchor="middle", kind="title"),
-        text(4, TOP - 10, y_title, kind="title"),
+        text(4, y.end - 10, y_title, kind="title"),
     ]
     return Markup("").join(parts)
 
 
-def drawing(label: str, *parts: Markup, height: float = HEIGHT) -> Markup:
-    """The whole plot; `label` says in words what it shows."""
-    return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, round(height), label, Markup("").join(parts)
+def drawing(label: str, *parts: Markup, height: float = HEIGHT, width: float = WIDTH, description: str = "") -> Markup:
+    """The whole plot; `label` says in words what it shows, `description` its numbers to those who can't see it."""
+    said = Markup("<desc>{}</desc>").format(description) if description else ""
+    return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
+        round(width), round(height), label, said, Markup("").join(parts)
     )

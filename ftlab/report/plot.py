@@ -4,7 +4,7 @@ They need no script, open offline, and follow the page's light and dark colours 
 people; lines also differ in their dashes).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 
@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ftlab.report.axis import (
     BOTTOM,
+    COLOURS,
     HEIGHT,
     LEFT,
     RIGHT,
@@ -23,8 +24,10 @@ from ftlab.report.axis import (
     drawing,
     fitted,
     legend,
+    legend_width,
     line,
     rectangle,
+    rows_of_names,
     shown,
     sign,
     spread,
@@ -44,12 +47,15 @@ class Series:
         points: (x, y), x ascending; a y of None or NaN breaks the line.
         faint: Whether it is only the ground for another line.
         dots: Whether each point is marked: where they are few.
+        colour: The number of its colour, 0 (neutral) to 8; None = its place among the lines. Lines of one colour are
+            named once in the legend.
     """
 
     name: str
     points: Sequence[tuple[float, float | None]]
     faint: bool = False
     dots: bool = False
+    colour: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +195,8 @@ def line_plot(
     """Draws lines over a common axis.
 
     Args:
-        series: At least one line, and one of them with a point; at most four, so that the colours can be told apart.
+        series: At least one line, and one of them with a point; of at most eight colours, so that they can be told
+            apart.
         x_title: What runs to the right, with its unit.
         y_title: What the lines show, with its unit.
         log: Whether equal ratios are equally high; values of 0 and below break the line then.
@@ -200,39 +207,47 @@ def line_plot(
         The plot.
 
     Raises:
-        ValueError: There is nothing to draw, or there are more lines than colours.
+        ValueError: There is nothing to draw, or a line has no colour.
     """
     lines = [[(x, y) if _drawable(y, log) else (x, None) for x, y in one.points] for one in series]
     points = [(x, y) for one in lines for x, y in one if y is not None]
-    if not points or len(series) > 4:
-        raise ValueError(f"`series` must hold 1 to 4 lines with at least one point, but holds {len(series)}.")
+    colours = [number if one.colour is None else one.colour for number, one in enumerate(series, start=1)]
+    if not points or not all(0 <= colour <= COLOURS for colour in colours):
+        what = f"must hold lines of 1 to {COLOURS} colours with at least one point"
+        raise ValueError(f"`series` {what}, but holds {len(series)} of {len(set(colours))}.")
     x = spread([x for one in lines for x, _ in one], LEFT, WIDTH - RIGHT)
     y = spread([y for _, y in points], HEIGHT - BOTTOM, TOP, log=log)
-    numbered = [*enumerate(zip(series, lines, strict=True), start=1)]
-    numbered.sort(key=lambda line: not line[1][0].faint)  # the ground of the others lies below them
+    numbered = [*zip(colours, series, lines, strict=True)]
+    numbered.sort(key=lambda line: not line[1].faint)  # the ground of the others lies below them
+    named = {colour: one for colour, one in reversed([*zip(colours, series, strict=True)]) if one.name}
+    above, below, height = _named_lines(dict(sorted(named.items())), events)
     drawn = [
         _band(x, band),
         axes(x, y, x_title=x_title, y_title=y_title),
-        legend([one.name for one in series], lines=True, faint=[one.faint for one in series]),
-        *(_line(number, one, line, x, y) for number, (one, line) in numbered),
+        above,
+        *(_line(colour, one, line, x, y) for colour, one, line in numbered),
+        *(sign(number, x(place), TOP + 8, one.name) for number, one in enumerate(events) for place in one.places),
+        below,
     ]
-    signs, rows = _events(events, x)
-    said = f"{y_title} by {x_title}: {', '.join([one.name for one in series] + [event.name for event in events])}"
-    return drawing(said, *drawn, signs, height=HEIGHT + 18 * rows)
+    names = [*(one.name for one in named.values()), *(event.name for event in events)]
+    return drawing(f"{y_title} by {x_title}: {', '.join(names)}", *drawn, height=HEIGHT + height)
 
 
-def _events(events: Sequence[Event], x: Scale) -> tuple[Markup, int]:
-    """Signs at the top of the plotted area, their legend below the axis, and how many lines that has."""
-    drawn: list[Markup] = []
-    left, row = LEFT, 0
-    for number, event in enumerate(events):
-        width = 22 + 8 * len(event.name)
-        if left > LEFT and left + width > WIDTH:
-            left, row = LEFT, row + 1
-        drawn += [sign(number, x(place), TOP + 8, event.name) for place in event.places]
-        drawn += [sign(number, left, HEIGHT + 9 + 18 * row), text(left + 10, HEIGHT + 12 + 18 * row, event.name)]
-        left += width
-    return Markup("").join(drawn), row + 1 if events else 0
+def _named_lines(named: Mapping[int, Series], events: Sequence[Event]) -> tuple[Markup, Markup, float]:
+    """The legend above the plot, the one below it, and how high that is.
+
+    What needs more than a line stands below, with the signs of events.
+    """
+    names = [one.name for one in named.values()]
+    signs = [(sign(number, 0, 4), event.name) for number, event in enumerate(events)]
+    if len(names) <= 4 and legend_width(names) <= WIDTH - LEFT:
+        below, height = rows_of_names(signs, y=HEIGHT + 12)
+        above = legend(names, colours=[*named], lines=True, faint=[one.faint for one in named.values()])
+        return above, below, height
+    strokes = [
+        (line(-9, 0, 9, 0, f"line-{number}{' faint' if one.faint else ''}"), one.name) for number, one in named.items()
+    ]
+    return Markup(""), *rows_of_names([*strokes, *signs], y=HEIGHT + 12)
 
 
 def _drawable(value: float | None, log: bool) -> bool:

@@ -9,10 +9,29 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from ftlab.report.axis import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, axes, drawing, line, shown, spread, text
+from ftlab.report.axis import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    axes,
+    drawing,
+    legend_width,
+    line,
+    rows_of_names,
+    shown,
+    spread,
+    text,
+)
 
-SHAPES = ("M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "M-6 5h12l-6 -11z", "M-5 -5h10v10h-10z", "M0 -7l7 7l-7 7l-7 -7z")
-"""Circle, triangle, square, diamond: one for each colour."""
+SHAPES = (
+    "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "M-6 5h12l-6 -11z", "M-5 -5h10v10h-10z", "M0 -7l7 7l-7 7l-7 -7z",
+    "M-6 -5h12l-6 11z", "M-2 -6h4v4h4v4h-4v4h-4v-4h-4v-4h4z", "M-6 -5l12 10v-10l-12 10z", "M-3 -6h6l4 6l-4 6h-6l-4 -6z",
+)  # fmt: skip
+"""Circle, triangle, square, diamond, triangle on its head, plus, bow tie, hexagon: one for each colour."""
 
 _CHARACTER, _LINE = 7.4, 13
 """Width of a character of the plot's text, and height of a line of it, about."""
@@ -31,6 +50,8 @@ class Point:
         label: What stands beside it; empty for nothing.
         low: Where its bar along the x axis begins; None draws none.
         high: Where it ends.
+        bottom: Where its bar along the y axis begins; None draws none.
+        top: Where it ends.
     """
 
     x: float
@@ -38,6 +59,8 @@ class Point:
     label: str = ""
     low: float | None = None
     high: float | None = None
+    bottom: float | None = None
+    top: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +85,7 @@ def scatter_plot(groups: Sequence[Group], *, colours: Sequence[int], x_title: st
 
     Args:
         groups: At least one with a point; groups of one colour are named once in the legend.
-        colours: The number of each group's colour, 0 (neutral) to 4; it fixes the shape, too.
+        colours: The number of each group's colour, 0 (neutral) to 8; it fixes the shape, too.
         x_title: What runs to the right, with its unit.
         y_title: What runs upwards, with its unit.
 
@@ -73,15 +96,16 @@ def scatter_plot(groups: Sequence[Group], *, colours: Sequence[int], x_title: st
         ValueError: There is no point, or one that is not finite.
     """
     points = [point for group in groups for point in group.points]
-    if not points or not all(isfinite(number) for point in points for number in _numbers(point)):
+    if not points or not all(isfinite(number) for point in points for number in [*_across(point), *_upwards(point)]):
         raise ValueError(f"`groups` must hold at least one point, all finite, but hold {points}.")
-    x = _roomy([number for point in points for number in _numbers(point)[1:]], LEFT, WIDTH - RIGHT)
-    y = _roomy([point.y for point in points], HEIGHT - BOTTOM, TOP)
-    drawn = [axes(x, y, x_title=x_title, y_title=y_title), _legend(groups, colours)]
+    x = _roomy([number for point in points for number in _across(point)], LEFT, WIDTH - RIGHT)
+    y = _roomy([number for point in points for number in _upwards(point)], HEIGHT - BOTTOM, TOP)
+    above, below, height = _legend(groups, colours)
+    drawn = [axes(x, y, x_title=x_title, y_title=y_title), above, below]
     drawn += [_group(group, colour, x, y) for group, colour in zip(groups, colours, strict=True)]
     drawn += _labels([(x(point.x), y(point.y), point.label) for point in points if point.label])
     said = "; ".join(_said(group) for group in groups if not group.faint)
-    return drawing(f"{y_title} by {x_title}. {said}", *drawn)
+    return drawing(f"{y_title} by {x_title}", *drawn, height=HEIGHT + height, description=said)
 
 
 def _said(group: Group) -> str:
@@ -89,8 +113,12 @@ def _said(group: Group) -> str:
     return f"{group.name}: {'; '.join(points)}"
 
 
-def _numbers(point: Point) -> list[float]:
-    return [point.y, *(number for number in (point.x, point.low, point.high) if number is not None)]
+def _across(point: Point) -> list[float]:
+    return [number for number in (point.x, point.low, point.high) if number is not None]
+
+
+def _upwards(point: Point) -> list[float]:
+    return [number for number in (point.y, point.bottom, point.top) if number is not None]
 
 
 def _roomy(values: Sequence[float], start: float, end: float) -> Scale:
@@ -108,7 +136,9 @@ def _group(group: Group, colour: int, x: Scale, y: Scale) -> Markup:
         place, height = x(point.x), y(point.y)
         if point.low is not None and point.high is not None:
             drawn.append(line(x(point.low), height, x(point.high), height, f"line-{colour} faint"))
-        hint = f"{group.name} {point.label}: {shown(point.x)}, {shown(point.y)}"
+        if point.bottom is not None and point.top is not None:
+            drawn.append(line(place, y(point.bottom), place, y(point.top), f"line-{colour} faint"))
+        hint = f"{f'{group.name} {point.label}'.strip()}: {shown(point.x)}, {shown(point.y)}"
         drawn.append(_mark(place, height, colour, hint, faint=group.faint))
     return Markup("").join(drawn)
 
@@ -138,13 +168,17 @@ def _mark(x: float, y: float, colour: int, hint: str = "", *, faint: bool = Fals
     return template.format(shape, colour, round(x, 1), round(y, 1), *((0.6, 0.45) if faint else (1, 1)), title)
 
 
-def _legend(groups: Sequence[Group], colours: Sequence[int]) -> Markup:
-    """One mark and name for each colour, by the first group that has it."""
-    drawn, x = [], float(LEFT)
+def _legend(groups: Sequence[Group], colours: Sequence[int]) -> tuple[Markup, Markup, float]:
+    """One mark and name for each colour, by the first group that has it: above the plot, or below it, and how high."""
     names: dict[int, str] = {}
     for group, colour in zip(groups, colours, strict=True):
         names.setdefault(colour, group.name)
+    if legend_width([*names.values()]) > WIDTH - LEFT:
+        return Markup(""), *rows_of_names(
+            [(_mark(0, 0, colour), name) for colour, name in names.items()], y=HEIGHT + 12
+        )
+    drawn, x = [], float(LEFT)
     for colour, name in names.items():
         drawn += [_mark(x + 6, 10, colour), text(x + 17, 14, name)]
-        x += 34 + _CHARACTER * len(name)
-    return Markup("").join(drawn)
+        x += legend_width([name])
+    return Markup("").join(drawn), Markup(""), 0
