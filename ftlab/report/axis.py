@@ -1,7 +1,6 @@
 """The parts that all plots share: scales, ticks, axes, legends, in SVG. In: numbers and names. Out: `Markup`.
 
-Colours are CSS classes that the page's base template defines: `fill-0` … `fill-8` and `line-0` … `line-8`, 0 the neutral
-one.
+Colours are CSS classes of the page's base template: `fill-0` … `fill-8` and `line-0` … `line-8`, 0 the neutral one.
 """
 
 from collections.abc import Iterable, Sequence
