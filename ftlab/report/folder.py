@@ -6,7 +6,7 @@ Whatever a killed run left is read as far as it goes; lines that can't be read a
 import csv
 import json
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ def read_run(folder: Path) -> RunFolder:
         ValueError: There is no card, it can't be read, or it is of a newer format.
     """
     card = _card(folder)
-    metrics, unread_rows = _read_metrics(folder / METRICS)
+    metrics, unread_rows = read_metrics(folder / METRICS)
     samples, unread_lines = _read_samples(folder / SAMPLES)
     return RunFolder(folder, _subject(folder), card, metrics, samples, unread_rows + unread_lines)
 
@@ -130,11 +130,19 @@ def _subject(folder: Path) -> Path:
         return folder
 
 
-def _read_metrics(file: Path) -> tuple[dict[str, Column], int]:
-    """Column by column, so that half a million steps need megabytes."""
+def read_metrics(file: Path, columns: Sequence[str] = COLUMNS) -> tuple[dict[str, Column], int]:
+    """Reads a metrics file column by column, so that half a million steps need megabytes.
+
+    Args:
+        file: The file; it may be missing, or broken off.
+        columns: The wanted keys (`ftlab.metric`).
+
+    Returns:
+        The columns that have values, by key, and how many lines couldn't be read.
+    """
     if not file.is_file():
         return {}, 0
-    found = {key: (array("d"), array("d")) for key in COLUMNS}
+    found = {key: (array("d"), array("d")) for key in columns}
     unread = 0
     with file.open(encoding="utf-8", errors="replace", newline="") as stream:
         rows = csv.reader(line for line in stream if line.endswith("\n"))  # a killed process leaves half a line
@@ -142,7 +150,7 @@ def _read_metrics(file: Path) -> tuple[dict[str, Column], int]:
         if metric.STEP not in head:
             return {}, 0
         step_place = head.index(metric.STEP)
-        places = [(head.index(key), *found[key]) for key in COLUMNS if key in head]
+        places = [(head.index(key), *found[key]) for key in columns if key in head]
         for row in rows:
             try:
                 step = float(row[step_place])

@@ -107,7 +107,7 @@ class Row:
         settings: The values of the keys that make the row.
         chosen: The values of the other swept keys that were chosen for it, such as `optimizer.lr`.
         choices: All that could have been chosen, in the order of the sweep; empty where nothing is chosen.
-        values: By the key of `COLUMNS`, and `base_loss`, `base_format_rate`, `base_general_rate`; a key that wasn't
+        values: By the key of `COLUMNS`, and `base_loss`, `base_perplexity`, `base_format_rate`, `base_general_rate`; a key that wasn't
             measured is left out.
         jobs: The done jobs of the chosen settings, one a seed: the values are theirs.
         done: Jobs that are done, whatever was chosen.

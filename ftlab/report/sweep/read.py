@@ -4,12 +4,27 @@ In: folders. Out: a `Sweep`. Jobs come from run folders, from `sweep.json` (`hyd
 `multirun.yaml` (Hydra), so that one that never began is found as well.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+import yaml
+
+from ftlab.report.card import FILE as CARD
+from ftlab.report.card import read_card
+from ftlab.report.folder import METRICS, Column, read_metrics
+from ftlab.report.sweep.expected import Asked, asked_jobs
+from ftlab.report.sweep.values import facts_of, values_of
 
 Status = Literal["done", "failed", "interrupted", "running", "missing"]
+
+OVERRIDES = Path(".hydra") / "overrides.yaml"
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +36,12 @@ class Job:
         folder: Its folder; None where there is none.
         number: Its number in the sweep; None for a single run.
         overrides: What was typed for it, by key; numbers in their shortest form.
-        status: How it ended. `running` may also mean that it was killed.
+        status: How it ended. `running` may also mean that it was killed: `error` says when it was last seen.
         error: Why it isn't done; empty where it is.
-        values: What it measured, by name: `loss`, `base_loss`, `val_loss`, `format_rate`, `base_format_rate`,
-            `general_loss`, `base_general_loss`, `general_rate`, `base_general_rate`, `trainable_parameters`,
-            `peak_bytes`, `tokens_per_s`, `wall_s`. One that wasn't measured is left out; NaN and infinite stay.
-        facts: What must be alike for runs to be comparable (`data`, `test_rows`, `steps`, `device`, `evaluation`, …).
-        config: The composed configuration.
+        values: What it measured, by name (`ftlab.report.sweep.values`). One that wasn't measured is left out; NaN and
+            infinite stay.
+        facts: What must be alike for runs to be comparable, by name (`ftlab.report.sweep.values`).
+        config: The composed configuration; empty where there is no card.
     """
 
     name: str
@@ -54,3 +68,144 @@ class Sweep:
     folder: Path
     jobs: tuple[Job, ...]
     notes: tuple[str, ...] = ()
+
+
+def read_sweep(*folders: Path) -> Sweep:
+    """Reads the jobs of sweeps and of single runs.
+
+    Args:
+        folders: At least one: folders of sweeps, and run folders.
+
+    Returns:
+        All jobs of all folders; one that several folders lead to is there once.
+
+    Raises:
+        ValueError: A folder holds no run of training, or a card or file is of a newer format than this version reads.
+    """
+    jobs: dict[Path | str, Job] = {}
+    notes: list[str] = []
+    for folder in folders:
+        found = [_run(folder, None, notes)] if (folder / CARD).is_file() else _sweep(folder, notes)
+        if not any(job.folder for job in found):
+            raise ValueError(f"{folder} holds no run: neither {CARD} nor folders with one.")
+        jobs |= {job.folder.resolve() if job.folder else f"{folder.resolve()}#{job.name}": job for job in found}
+    return Sweep(folders[0], tuple(jobs.values()), tuple(notes))
+
+
+def read_curves(job: Job, columns: Sequence[str]) -> Mapping[str, Column]:
+    """Reads what a job measured step by step.
+
+    Args:
+        job: A job of a `Sweep`.
+        columns: The wanted keys (`ftlab.metric`).
+
+    Returns:
+        Those that have values, by key; none where there is no metrics file.
+    """
+    return {} if job.folder is None else read_metrics(job.folder / METRICS, columns)[0]
+
+
+def canonical(value: str) -> str:
+    """Returns a value as it is compared: numbers in their shortest form, so that 1e-4 and 0.0001 are the same.
+
+    >>> canonical("1e-4"), canonical("0.00010"), canonical("2"), canonical("lora")
+    ('0.0001', '0.0001', '2', 'lora')
+    """
+    try:
+        return repr(float(value)) if re.search(r"[.eE]", value) else str(int(value))
+    except ValueError:
+        return value.strip()
+
+
+def _sweep(folder: Path, notes: list[str]) -> list[Job]:
+    """Every folder with a run, and every job that was asked for, in the order of their numbers."""
+    asked = asked_jobs(folder, notes)
+    by_folder = {one.folder: one for one in asked if one.folder}
+    by_overrides: dict[tuple[str, ...], list[Asked]] = {}
+    for one in asked:
+        by_overrides.setdefault(identity(one.overrides), []).append(one)
+    jobs, seen = [], set[int]()
+    for path in folder.iterdir():
+        if not ((path / CARD).is_file() or (path / OVERRIDES).is_file()):
+            continue
+        known = by_folder.get(path.name)
+        if known is None:
+            same = [one for one in by_overrides.get(identity(_overrides(path)), []) if not one.folder]
+            known = next((one for one in same if one.number not in seen), None)
+        if known is not None:
+            seen.add(known.number)
+        jobs.append(_run(path, known, notes))
+    jobs += [_missing(one) for one in asked if one.number not in seen]
+    return sorted(jobs, key=lambda job: (job.number is None, job.number or 0, job.name))
+
+
+def identity(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Returns what makes two jobs the same: their overrides in any order, Hydra's own left out."""
+    return tuple(sorted(f"{key}={value}" for key, value in parsed(overrides).items()))
+
+
+def parsed(overrides: Sequence[str]) -> dict[str, str]:
+    """Returns overrides by key, Hydra's own left out.
+
+    >>> parsed(["+method=lora", "optimizer.lr=1e-4", "hydra.verbose=true"])
+    {'method': 'lora', 'optimizer.lr': '0.0001'}
+    """
+    pairs = (text.lstrip("+~").partition("=") for text in overrides)
+    return {key: canonical(value) for key, _, value in pairs if not key.startswith("hydra")}
+
+
+def _overrides(folder: Path) -> list[str]:
+    try:
+        found = yaml.load((folder / OVERRIDES).read_text(encoding="utf-8"), _Loader)  # noqa: S506 (it is the safe one)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return []
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def _run(folder: Path, asked: Asked | None, notes: list[str]) -> Job:
+    try:
+        card = read_card(folder)
+    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as error:
+        notes.append(f"{folder / CARD} can't be read ({type(error).__name__}: {error}).")
+        card = None
+    status, error = _status(folder, card, asked)
+    number = re.match(r"\d+", folder.name) if asked is None and (folder.parent / "multirun.yaml").is_file() else None
+    return Job(
+        name=folder.name,
+        folder=folder,
+        number=asked.number if asked else int(number.group()) if number else None,
+        overrides=parsed(asked.overrides if asked else _overrides(folder)),
+        status=status,
+        error=error,
+        values=values_of(card) if card else {},
+        facts=facts_of(card) if card else {},
+        config=(card or {}).get("config") or {},
+    )
+
+
+def _status(folder: Path, card: Mapping[str, Any] | None, asked: Asked | None) -> tuple[Status, str]:
+    """How a run ended: by its card; where that doesn't know, by what the launcher has recorded."""
+    own = (card or {}).get("status")
+    if own == "done":
+        return "done", ""
+    if own in ("failed", "interrupted"):
+        return own, str((card or {}).get("error", ""))
+    if asked and asked.status in ("failed", "interrupted"):
+        return asked.status, asked.error
+    if card is None:
+        return "failed", f"it ended before it began to train, or has just started: there is no {CARD} to read"
+    last_s = max((file.stat().st_mtime for file in (folder / CARD, folder / METRICS) if file.is_file()))
+    return "running", f"it has not ended: it is running, or was killed; last sign {_ago(time.time() - last_s)} ago"
+
+
+def _missing(asked: Asked) -> Job:
+    status: Status = asked.status if asked.status in get_args(Status) and asked.status != "done" else "missing"
+    error = asked.error or ("its folder is gone" if asked.status == "done" else "it was never started")
+    return Job(f"#{asked.number}", None, asked.number, parsed(asked.overrides), status, error)
+
+
+def _ago(seconds: float) -> str:
+    for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

@@ -1,0 +1,157 @@
+"""Compares the jobs of a sweep. In: a `Sweep`. Out: a `Comparison`."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from math import exp, inf, isfinite
+from statistics import mean
+
+from ftlab.report.sweep.comparison import COLUMNS, Choice, Comparison, Difference, Measured, Row
+from ftlab.report.sweep.group import SEED, Group, groups, one_a_seed, row_keys, setting
+from ftlab.report.sweep.read import Job, Sweep
+from ftlab.report.sweep.significance import holm, mean_or_infinite, paired_p, t_interval
+
+RATES = ("format_rate", "base_format_rate", "general_rate", "base_general_rate")
+_OVER_SEEDS = (
+    "base_loss", "forgetting", "trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s", *RATES,
+)  # fmt: skip
+
+
+def compare(sweep: Sweep, by: Sequence[str] | None = None, price_per_hour: float | None = None) -> Comparison:
+    """Compares the jobs of a sweep.
+
+    Args:
+        sweep: The jobs.
+        by: The keys that make rows; None = all that were swept but seeds and learning rates. Of the other swept keys
+            each row takes the values with the lowest mean held-out loss during training; results are of test rows, so
+            that the choice doesn't flatter them.
+        price_per_hour: What an hour of the hardware costs, in any currency; None = no costs.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        ValueError: No job has a value of a key of `by`.
+    """
+    keys = tuple(row_keys(sweep.jobs) if by is None else by)
+    found, chosen_by = groups(sweep.jobs, keys)
+    loss = "loss" if any("loss" in job.values for job in sweep.jobs) else "val_loss"
+    rows = [_row(group, keys, loss, price_per_hour) for group in found]
+    rows = _against_first(rows, loss)
+    return Comparison(
+        title=_title(sweep.jobs, keys),
+        folder=sweep.folder,
+        by=keys,
+        chosen_by=chosen_by,
+        rows=tuple(rows),
+        columns=tuple(column for column in COLUMNS if any(column.key in row.values for row in rows)),
+        jobs=sweep.jobs,
+        warnings=sweep.notes,
+        price_per_hour=price_per_hour,
+        counts=dict(Counter(job.status for job in sweep.jobs)),
+    )
+
+
+def measure(values: Iterable[float]) -> Measured:
+    """Returns the mean of values with its 95 % interval (Student's t).
+
+    Args:
+        values: At least one.
+    """
+    numbers = list(values)
+    interval = t_interval(numbers) if all(map(isfinite, numbers)) else None
+    low, high = interval[1:] if interval else (None, None)
+    return Measured(mean_or_infinite(numbers), low, high, len(numbers))
+
+
+def _title(jobs: Sequence[Job], keys: Sequence[str]) -> str:
+    names = (", ".join(dict.fromkeys(setting(job, group) for job in jobs if job.config)) for group in ("model", "data"))
+    return " · ".join(filter(None, [*names, f"by {', '.join(keys)}" if keys else ""]))
+
+
+def _row(group: Group, keys: Sequence[str], loss: str, price_per_hour: float | None) -> Row:
+    choices = {settings: _choice(settings, jobs) for settings, jobs in group.choices.items()}
+    best = min(choices, key=lambda settings: one.mean if (one := choices[settings].loss) else inf)
+    jobs = tuple(one_a_seed(group.choices[best]).values())
+    return Row(
+        name=" · ".join(group.settings[key] for key in keys) or "all",
+        settings=group.settings,
+        chosen=dict(best) if jobs else {},
+        choices=tuple(choices.values()) if any(choices) else (),
+        values=_values(jobs, loss, price_per_hour),
+        jobs=jobs,
+        done=sum(job.status == "done" for job in group.jobs),
+        asked=len(group.jobs),
+    )
+
+
+def _choice(settings: Iterable[tuple[str, str]], jobs: Sequence[Job]) -> Choice:
+    losses = [job.values.get("val_loss", job.values.get("loss", inf)) for job in one_a_seed(jobs).values()]
+    done = sum(job.status == "done" for job in jobs)
+    return Choice(dict(settings), measure(losses) if losses else None, done, len(jobs))
+
+
+def _values(jobs: Sequence[Job], loss: str, price_per_hour: float | None) -> dict[str, Measured]:
+    found: dict[str, Measured] = {}
+    for key, name in (("loss", loss), *((key, key) for key in _OVER_SEEDS)):
+        if values := [job.values[name] for job in jobs if name in job.values]:
+            found[key] = _within_one(measure(values)) if key in RATES else measure(values)
+    for key, name in (("perplexity", "loss"), ("base_perplexity", "base_loss")):
+        if name in found:
+            found[key] = _each(found[name], _exp)
+    if price_per_hour is not None and "wall_s" in found:
+        found["cost"] = _each(found["wall_s"], lambda seconds: seconds / 3600 * price_per_hour)
+    return found
+
+
+def _each(measured: Measured, function) -> Measured:
+    ends = (None if end is None else function(end) for end in (measured.low, measured.high))
+    return Measured(function(measured.mean), *ends, measured.count)
+
+
+def _exp(loss: float) -> float:
+    try:
+        return exp(loss)
+    except OverflowError:
+        return inf
+
+
+def _within_one(measured: Measured) -> Measured:
+    """A share's interval can't reach beyond 0 and 1."""
+    if measured.low is None or measured.high is None:
+        return measured
+    return replace(measured, low=max(0.0, measured.low), high=min(1.0, measured.high))
+
+
+def _against_first(rows: Sequence[Row], loss: str) -> list[Row]:
+    """Adds to each row what it is worth beside the first."""
+    first, *others = rows
+    differences = [_difference(first, row, loss) for row in others]
+    tested = [one.p for one in differences if one and one.p is not None]
+    adjusted = iter(holm(tested))
+    held = [first]
+    for row, one in zip(others, differences, strict=True):
+        if one and one.p is not None:
+            one = replace(one, p_holm=next(adjusted))
+        held.append(replace(row, difference=one))
+    return [replace(row, kept=_kept(first, row)) for row in held]
+
+
+def _difference(first: Row, row: Row, loss: str) -> Difference | None:
+    sides = [{setting(job, SEED): job.values.get(loss, inf) for job in one.jobs} for one in (first, row)]
+    both = sides[0].keys() & sides[1].keys()
+    pairs = [sides[1][seed] - sides[0][seed] for seed in sorted(both) if isfinite(sides[0][seed] + sides[1][seed])]
+    if not pairs:
+        return None
+    low, high = interval[1:] if (interval := t_interval(pairs)) else (None, None)
+    return Difference(mean(pairs), low, high, paired_p(pairs), None, len(pairs))
+
+
+def _kept(first: Row, row: Row) -> float | None:
+    base, best, own = (
+        measured.mean if (measured := values.get(key)) else inf
+        for values, key in ((first.values, "base_loss"), (first.values, "loss"), (row.values, "loss"))
+    )
+    if not (isfinite(base) and isfinite(best) and isfinite(own)) or base <= best:
+        return None
+    return (base - own) / (base - best)
