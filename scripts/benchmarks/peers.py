@@ -80,7 +80,7 @@ Read = Callable[[str], dict[str, Any]]
 def main() -> None:
     """Runs what the command line asks for, and writes results after every run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="goes on from what the file holds: further rounds")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--arms", default="", help="names, separated by semicolons; empty = all")
     parser.add_argument("--shape", default="llama3-8b", help="a choice of the `model` group")
@@ -90,10 +90,11 @@ def main() -> None:
     missing = {arm.system for arm in chosen if importlib.util.find_spec(arm.system) is None}
     for system in sorted(missing):
         print(f"{system} is not installed and left out.")
-    runs: list[dict[str, Any]] = []
+    runs: list[dict[str, Any]] = json.loads(options.out.read_text())["runs"] if options.out.is_file() else []
+    first = 1 + max((line["round"] for line in runs), default=-1)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         prepare(Path(folder), options.shape)
-        for number in range(options.rounds):
+        for number in range(first, first + options.rounds):
             for arm in chosen:
                 if arm.system in missing:
                     continue
