@@ -121,12 +121,15 @@ def judge(asked: Sequence[Asked], answers: Sequence[Answer], *, wants: Wants, va
     )
 
 
-def section(wants: Wants | None, asked: int, base: Judged | None, tuned: Judged | None) -> dict[str, Any] | None:
+def section(
+    wants: Wants | None, asked: int, fitting: int, base: Judged | None, tuned: Judged | None
+) -> dict[str, Any] | None:
     """Puts both models side by side, as the run card and `evaluation.json` hold them.
 
     Args:
         wants: What the questions asked for; None where there were none.
         asked: How many there were.
+        fitting: Of how many they were drawn.
         base: The base's answers, judged, if it was asked.
         tuned: The tuned model's.
 
@@ -136,7 +139,9 @@ def section(wants: Wants | None, asked: int, base: Judged | None, tuned: Judged 
     if wants is None or (base is None and tuned is None):
         return None
     judged = {"base": base, "tuned": tuned}
-    return {"asked": asked, "wants": wants} | {name: one and one.to_dict() for name, one in judged.items()}
+    return {"asked": asked, "of": fitting, "wants": wants} | {
+        name: one and one.to_dict() for name, one in judged.items()
+    }
 
 
 def _json_figures(

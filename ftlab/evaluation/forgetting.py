@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from ftlab.evaluation.generate import Answer
 from ftlab.evaluation.perplexity import Figure
 
 Match = Literal["contains", "exact"]
@@ -27,10 +28,12 @@ class Probe:
     Attributes:
         right: Answers that say what they must.
         asked: Questions.
+        cut: Answers that were cut off before they ended; one that had said what it must by then is right all the same.
     """
 
     right: int
     asked: int
+    cut: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def section(base: General | None, tuned: General | None, sources: Sequence[str])
     }
 
 
-def probe(answers: Sequence[str], expected: Sequence[str], match: Match = "contains") -> Probe:
+def probe(answers: Sequence[Answer], expected: Sequence[str], match: Match = "contains") -> Probe:
     """Checks the answers to a probe.
 
     Args:
@@ -81,7 +84,7 @@ def probe(answers: Sequence[str], expected: Sequence[str], match: Match = "conta
         match: `contains`: the expected words stand in it one after the other; `exact`: they are the whole answer.
 
     Returns:
-        How many are right.
+        How many are right, and how many were cut off.
 
     Raises:
         ValueError: There is no question, or there are more or fewer answers than questions.
@@ -91,7 +94,8 @@ def probe(answers: Sequence[str], expected: Sequence[str], match: Match = "conta
             f"`answers` must be as many as `expected`, at least one, but there are {len(answers)} and {len(expected)}."
         )
     pairs = zip(answers, expected, strict=True)
-    return Probe(sum(is_right(answer, wanted, match) for answer, wanted in pairs), len(expected))
+    right = sum(is_right(answer.text, wanted, match) for answer, wanted in pairs)
+    return Probe(right, len(expected), cut=sum(not answer.stopped for answer in answers))
 
 
 def is_right(answer: str, expected: str, match: Match) -> bool:

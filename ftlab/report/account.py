@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ftlab.report.number import percent
 from ftlab.report.plot import Bar, bar_plot
-from ftlab.report.verdict import percent
 
 Row = tuple[str, ...]
 

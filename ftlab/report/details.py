@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ftlab.report.number import counted, interval, number, percent, surprise
+
 _MODELS = ("base", "tuned")
 _MEASURES = {
     "strict": "strict JSON",
@@ -77,12 +79,12 @@ def _difference(found: Mapping[str, float]) -> str:
 def _figure(found: Mapping[str, Any] | None) -> tuple[str, str]:
     if not found:
         return "–", ""
-    shown = "infinite" if found["perplexity"] is None else f"{found['perplexity']:,.2f}"
-    return shown, "–" if found["low"] is None else f"{found['low']:,.2f}–{found['high']:,.2f}"
+    return surprise(found), interval(found) or "–"
 
 
 def _measures_table(form: Mapping[str, Any]) -> Table:
-    table = _table(f"{form['asked']:,} answers that should be {_wanted(form)}", *_MODELS)
+    asked = counted(form["asked"], form.get("of"), "answers")
+    table = _table(f"{asked} that should be {_wanted(form)}", *_MODELS)
     for key, name in _MEASURES.items():
         values = [(form.get(model) or {}).get(key) for model in _MODELS]
         if any(value is not None for value in values):
@@ -97,7 +99,7 @@ def _wanted(form: Mapping[str, Any]) -> str:
 def _value(key: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:,.1f}" if key in _COUNTS else f"{value:.1%}"
+    return number(value) if key in _COUNTS else percent(value)
 
 
 def _causes(form: Mapping[str, Any]) -> list[str]:

@@ -4,14 +4,13 @@ Every function takes its section as the card holds it and gives None where that 
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from markupsafe import Markup
 
 from ftlab.report.interval import Estimate, Value, interval_plot
+from ftlab.report.number import NOT_MEASURED, interval, number, percent, surprise, times
 from ftlab.report.plot import Bar, bar_plot
-from ftlab.report.verdict import number, percent, surprise
 
 Row = tuple[str, ...]
 
@@ -74,21 +73,9 @@ def _perplexity_row(entry: Mapping[str, Any]) -> Row:
     cells = (entry["name"], f"{counted.get('rows') or 0:,}", f"{counted.get('tokens') or 0:,}")
     return (
         *cells,
-        *(cell for one in (base, tuned) for cell in (surprise(one), _interval(one))),
-        _times(base, tuned),
+        *(cell for one in (base, tuned) for cell in (surprise(one), interval(one))),
+        times(base, tuned),
     )
-
-
-def _interval(measured: Mapping[str, Any]) -> str:
-    low, high = measured.get("low"), measured.get("high")
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
-
-
-def _times(base: Mapping[str, Any], tuned: Mapping[str, Any]) -> str:
-    before, after = base.get("perplexity"), tuned.get("perplexity")
-    if not before or not after or not isfinite(before) or not isfinite(after):
-        return ""
-    return f"{before / after:.3g} times lower" if before >= after else f"{after / before:.3g} times higher"
 
 
 def _value(measured: Mapping[str, Any] | None) -> Value | None:
@@ -110,8 +97,8 @@ def form(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
         section: `format` of the evaluation.
 
     Returns:
-        `asked`, `plot` and `rows` of the rates, `causes_plot` and `causes`: each with its failing answers; None
-        without a section.
+        `asked` and `of`: answers, and of how many they were drawn; `plot` and `rows` of the rates, `causes_plot` and
+        `causes`: each with its failing answers; None without a section.
     """
     if not section:
         return None
@@ -131,6 +118,7 @@ def form(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
     )
     return {
         "asked": section.get("asked") or 0,
+        "of": section.get("of") or 0,
         "wants": section.get("wants"),
         "plot": plot,
         "rows": rows,
@@ -177,12 +165,16 @@ def forgetting(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
             (
                 "perplexity of general texts",
                 *(surprise(one) for one in (base, tuned)),
-                _times(base, tuned),
+                times(base, tuned),
             ),
-            ("95 % interval over texts", *(_interval(one) or "not measured" for one in (base, tuned)), ""),
+            ("95 % interval over texts", *(interval(one) or NOT_MEASURED for one in (base, tuned)), ""),
         ]
     if any(one.get("probe") for one in (base, tuned)):
         rows.append(("simple questions answered right", *(_probe(one.get("probe")) for one in (base, tuned)), ""))
+        cut = [(one.get("probe") or {}).get("cut") for one in (base, tuned)]
+        if any(cut):
+            cells = (NOT_MEASURED if count is None else f"{count:,}" for count in cut)
+            rows.append(("answers to them cut off before their end", *cells, ""))
     return {
         "plot": _pair_plot([entry], "perplexity of general texts; bars: 95 % interval"),
         "rows": rows,
@@ -215,13 +207,13 @@ def tasks(section: Sequence[Mapping[str, Any]] | None) -> dict[str, Any] | None:
 
 def _with_error(found: Mapping[str, Any] | None) -> str:
     if not found:
-        return "not measured"
+        return NOT_MEASURED
     error = found.get("stderr")
     return number(found["value"]) + ("" if error is None else f" ± {number(error)}")
 
 
 def _probe(probe: Mapping[str, Any] | None) -> str:
-    return f"{probe['right']:,} of {probe['asked']:,}" if probe else "not measured"
+    return f"{probe['right']:,} of {probe['asked']:,}" if probe else NOT_MEASURED
 
 
 def blind(section: Mapping[str, Any] | None) -> dict[str, Any] | None:

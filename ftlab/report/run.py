@@ -14,8 +14,9 @@ from ftlab.report import account, evidence
 from ftlab.report.card import FILE as CARD
 from ftlab.report.curves import curves
 from ftlab.report.folder import RunFolder, read_run
+from ftlab.report.number import counted, percent, surprise
 from ftlab.report.page import render_page, write_html
-from ftlab.report.verdict import judge, percent, surprise
+from ftlab.report.verdict import judge
 
 FILE = "report.html"
 
@@ -103,7 +104,8 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
         facts.append((f"{before}{surprise(answers['tuned'])}", "perplexity of held-out answers"))
     tuned = (evaluation.get("format") or {}).get("tuned") or {}
     if tuned.get("strict") is not None:
-        facts.append((percent(tuned["strict"]), f"strict JSON, of {evaluation['format'].get('asked') or 0:,} answers"))
+        form = evaluation["format"]
+        facts.append((percent(tuned["strict"]), f"strict JSON, {counted(form['asked'], form.get('of'), 'answers')}"))
     if run.last_step is not None:
         total = card.get("total_steps")
         facts.append((f"{run.last_step:,}" + (f" of {total:,}" if total else ""), "optimizer steps"))

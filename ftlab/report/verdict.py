@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Literal
 
 from ftlab import metric
 from ftlab.report.folder import RunFolder
+from ftlab.report.number import between, counted, number, percent, surprise
 
 BETTER = "Better"
 
@@ -55,41 +55,6 @@ def judge(run: RunFolder) -> Verdict:
     if status == "interrupted":
         said = "was interrupted{}; it can go on."
     return Verdict("warnings", f"The run {said.format(where)}", (answer, *details), forgot)
-
-
-def number(value: float | None) -> str:
-    """Returns a number for a sentence: `134.7`, `1.300`, `0.27`, `12,345`; `not measured` for None."""
-    if value is None:
-        return "not measured"
-    if not isfinite(value):
-        return "infinite" if value > 0 else "not a number"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 1 else f"{value:#.4g}".rstrip(".")
-
-
-def surprise(measured: Mapping[str, Any] | None) -> str:
-    """Returns the perplexity of a figure of the card, which holds null where it isn't finite."""
-    if not measured or measured.get("perplexity") is not None or not measured.get("tokens"):
-        return number((measured or {}).get("perplexity"))
-    return "not a number" if measured.get("loss") is None else "infinite"
-
-
-def percent(value: float | None) -> str:
-    """Returns a share as per cent; one decimal where it isn't whole. What is near none or all is not said to be it."""
-    if value is None:
-        return "not measured"
-    if 0 < value < 0.0005:
-        return "< 0.1 %"
-    if 0.9995 < value < 1:
-        return "> 99.9 %"
-    return f"{100 * value:.0f} %" if abs(100 * value - round(100 * value)) < 0.05 else f"{100 * value:.1f} %"
-
-
-def between(measured: Mapping[str, Any]) -> str:
-    """Returns the interval of a measurement, ` (14.1 to 16.5)`; nothing where there is none."""
-    low, high = measured.get("low"), measured.get("high")
-    return "" if low is None or high is None else f" ({number(low)} to {number(high)})"
 
 
 def _where(run: RunFolder) -> str:
@@ -160,7 +125,9 @@ def _details(evaluation: Mapping[str, Any]) -> Iterator[str]:
     form = evaluation.get("format") or {}
     if form.get("tuned") and form["tuned"].get("strict") is not None and form.get("wants") == "json":
         base = (form.get("base") or {}).get("strict")
-        yield f"Strict JSON in {percent(form['tuned']['strict'])} of {form['asked']:,} answers; base: {percent(base)}."
+        asked = counted(form["asked"], form.get("of"), "answers")
+        drawn = ", drawn by chance" if "of" in asked else ""
+        yield f"Strict JSON in {percent(form['tuned']['strict'])} of {asked}{drawn}; base: {percent(base)}."
     forgetting = evaluation.get("forgetting") or {}
     base, tuned = forgetting.get("base") or {}, forgetting.get("tuned") or {}
     if base.get("perplexity") and tuned.get("perplexity"):

@@ -16,11 +16,12 @@ from ftlab.report.details import print_details
 from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import override, shown
 from ftlab.report.summary import print_summary
+from ftlab.stage.held_out import held_out_rows, reference, rows_to_judge
 from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
 from ftlab.stage.run import OpenedRun
-from ftlab.stage.score import Score, held_out_rows, reference, rows_to_judge
+from ftlab.stage.score import Score
 from ftlab.stage.whole import score_whole
 
 log = logging.getLogger(__name__)
@@ -99,15 +100,14 @@ def left_out(cfg: DictConfig, inputs: Inputs) -> list[str]:
         cfg: The composed configuration.
         inputs: The rows.
     """
-    rows, encoded = held_out_rows(inputs)
-    if not encoded:
+    if not held_out_rows(inputs)[1]:
         return ["No rows are held out, so nothing is measured on them: give data.test_path=<your rows>."]
     notes = []
     if inputs.rows.test and not inputs.test:
         notes.append("No test row is left that can be scored: all figures are of the validation rows.")
     if cfg.data.schema is not None and cfg.evaluation.format == "text":
         notes.append("data.schema isn't used for text: evaluation.format=json holds answers against it.")
-    judged, longest = rows_to_judge(cfg, rows)[1], cfg.evaluation.max_new_tokens
+    judged, longest = rows_to_judge(cfg, inputs).rows, cfg.evaluation.max_new_tokens
     lengths = [len(inputs.tokenizer(reference(row), add_special_tokens=False).input_ids) for row in judged]
     if too_long := [length for length in lengths if length >= longest]:  # the end of an answer is a token, too
         notes.append(
@@ -132,8 +132,8 @@ def refuse_nothing(opened: OpenedRun) -> None:
         InputError: Nothing is asked for, or nothing of it can be measured.
     """
     asked, inputs = opened.cfg.evaluation, opened.inputs
-    rows, encoded = held_out_rows(inputs)
-    of_rows = asked.perplexity or asked.samples or rows_to_judge(opened.cfg, rows)[1]
+    encoded = held_out_rows(inputs)[1]
+    of_rows = asked.perplexity or asked.samples or rows_to_judge(opened.cfg, inputs).rows
     if inputs.general is not None or asked.get("tasks") or (encoded and of_rows):
         return
     if encoded:

@@ -30,6 +30,6 @@ def score_general(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> General 
     if general.prompts:
         most = min(general.longest_answer_tokens, cfg.evaluation.max_new_tokens)
         said = answer(cfg, inputs, model, general.prompts, max_new_tokens=most)
-        asked = probe([one.text for one in said], general.expected, cfg.evaluation.general.match)
+        asked = probe(said, general.expected, cfg.evaluation.general.match)
     sums = row_sums(cfg, inputs, model, general.texts) if general.texts else None
     return General(texts=None if sums is None else figure(sums.answer_nll, sums.answer_tokens), probe=asked)

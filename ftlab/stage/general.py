@@ -97,7 +97,8 @@ def read_general(
         what = f"must hold texts of which something can be scored, but no answer begins in {max_row_tokens} tokens."
         raise InputError([Problem("evaluation.general.path", what, "Raise training.max_row_tokens.")])
     expected = [row.messages[-1].content for row in probe_rows]
-    longest = max((len(tokenizer.encode(text, add_special_tokens=False)) for text in expected), default=0)
+    lengths = [len(tokenizer.encode(text, add_special_tokens=False)) for text in expected]
+    longest = max(lengths, default=0)
     found = [one for one in (texts, questions) if one]
     return GeneralRows(
         texts=encoded,
@@ -106,7 +107,11 @@ def read_general(
         longest_answer_tokens=2 * longest + ROOM_TOKENS,
         sources=[one.name for one in found],
         rows=[*text_rows, *probe_rows],
-        notes=[*(note for one in found for note in one.notes), *_long_notes(counts, max_row_tokens)],
+        notes=[
+            *(note for one in found for note in one.notes),
+            *_long_notes(counts, max_row_tokens),
+            *_cut_notes(lengths, cfg.evaluation.max_new_tokens),
+        ],
     )
 
 
@@ -207,6 +212,17 @@ def _long_notes(counts: "Counter[str]", limit: int | None) -> list[str]:
     cut = counts[LONG] - counts[LOST]
     lost = f", {counts[LOST]} left out, because no answer begins there" if counts[LOST] else ""
     return [f"General texts longer than {limit} tokens: {cut} scored up to there{lost}."]
+
+
+def _cut_notes(lengths: Sequence[int], most: int) -> list[str]:
+    """Says which questions of the probe can't be answered right, because the answer may not get long enough."""
+    if not (long := [length for length in lengths if length > most]):
+        return []
+    return [
+        f"{len(long)} of {len(lengths)} expected answers of the probe are longer than "
+        f"evaluation.max_new_tokens={most}, so that answers are cut off before they can be right: "
+        f"evaluation.max_new_tokens={max(long) + 1} lets them end."
+    ]
 
 
 def _is_embedded(cfg: DictConfig) -> bool:

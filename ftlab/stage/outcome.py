@@ -14,9 +14,11 @@ from ftlab.data.row import Row
 from ftlab.evaluation import answers, breakdown, forgetting, harness
 from ftlab.evaluation.forgetting import General, Probe
 from ftlab.evaluation.perplexity import Figure
+from ftlab.report.number import counted, interval, percent, surprise, times
 from ftlab.report.summary import Comparison, Sample
+from ftlab.stage.held_out import held_out_rows, question, reference
 from ftlab.stage.prepare import Inputs
-from ftlab.stage.score import Score, held_out_rows, question, reference
+from ftlab.stage.score import Score
 
 NOTHING = Score()
 """Of a model that wasn't measured."""
@@ -78,7 +80,7 @@ def perplexity_section(inputs: Inputs, base: Score | None, tuned: Score | None) 
 def format_section(base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
     """Returns what the answers are worth before and after (`ftlab.evaluation.answers.section`)."""
     known = tuned or base or NOTHING
-    return answers.section(known.wants, known.asked, (base or NOTHING).judged, (tuned or NOTHING).judged)
+    return answers.section(known.wants, known.asked, known.fitting, (base or NOTHING).judged, (tuned or NOTHING).judged)
 
 
 def forgetting_section(inputs: Inputs, base: Score | None, tuned: Score | None) -> dict[str, Any] | None:
@@ -116,7 +118,7 @@ def comparisons(base: Score | None, tuned: Score) -> list[Comparison]:
     if tuned.judged is not None:
         what = "strict JSON" if tuned.wants == "json" else "ended by themselves"
         rate = "strict" if tuned.wants == "json" else "stopped"
-        lines.append(_share(f"{what}, {tuned.asked} answers", base, tuned, rate))
+        lines.append(_share(f"{what}, {counted(tuned.asked, tuned.fitting, 'answers')}", base, tuned, rate))
         for name, rate in (("  fits the schema", "schema"), ("  fields as in the reference", "fields")):
             lines.append(_share(name, base, tuned, rate))
         if tuned.wants == "text":
@@ -133,6 +135,9 @@ def _forgetting(base: Score | None, tuned: Score) -> Iterator[Comparison]:
     if after.probe is not None:
         name = f"general questions, {after.probe.asked:,}: right"
         yield Comparison(name, _percent(_rate(before.probe)), _percent(_rate(after.probe)))
+        if after.probe.cut or (before.probe and before.probe.cut):
+            cut = "" if before.probe is None else f"{before.probe.cut:,}"
+            yield Comparison("  answers cut off before their end", cut, f"{after.probe.cut:,}")
 
 
 def _tasks(base: Score | None, tuned: Score) -> Iterator[Comparison]:
@@ -154,9 +159,9 @@ def _rate(found: Probe | None) -> float | None:
 
 def _perplexity(name: str, before: Figure | None, after: Figure) -> list[Comparison]:
     """The figure, and below it how far it would move with other rows."""
-    line = Comparison(name, _number(before), _number(after), _times(before, after))
-    ends = Comparison("  95 % interval", _interval(before) or "–", _interval(after))
-    return [line, ends]
+    base, tuned = before.to_dict() if before else None, after.to_dict()
+    line = Comparison(name, surprise(base) if base else "", surprise(tuned), times(base, tuned))
+    return [line, Comparison("  95 % interval", interval(base) or "–", interval(tuned))]
 
 
 def _share(name: str, base: Score | None, tuned: Score, rate: str) -> Comparison:
@@ -164,22 +169,5 @@ def _share(name: str, base: Score | None, tuned: Score, rate: str) -> Comparison
     return Comparison(name, _percent(before), _percent(getattr(tuned.judged, rate)))
 
 
-def _times(before: Figure | None, after: Figure) -> str:
-    one, other = before and before.perplexity, after.perplexity
-    if not one or not other:
-        return ""
-    return f"{one / other:.1f} times lower" if one >= other else f"{other / one:.1f} times higher"
-
-
-def _number(found: Figure | None) -> str:
-    if found is None:
-        return ""
-    return "infinite" if found.perplexity is None else f"{found.perplexity:,.2f}"
-
-
-def _interval(found: Figure | None) -> str:
-    return "" if found is None or found.low is None or found.high is None else f"{found.low:,.2f}–{found.high:,.2f}"
-
-
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
+    return "" if value is None else percent(value)

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import torch
 from omegaconf import DictConfig
@@ -14,11 +13,12 @@ from ftlab.data.pack import collate, lengths, plan_micro_batches
 from ftlab.data.row import EncodedRow, MicroBatch, Row
 from ftlab.evaluation.answers import Asked, Judged, Wants, judge
 from ftlab.evaluation.forgetting import General
-from ftlab.evaluation.format import expects_json, schema_validator
+from ftlab.evaluation.format import schema_validator
 from ftlab.evaluation.generate import Answer, generate
 from ftlab.evaluation.harness import TaskScore
 from ftlab.evaluation.perplexity import Figure, RowSums, figure, measure
 from ftlab.kernels.attention import packed_attention, plain_attention
+from ftlab.stage.held_out import held_out_rows, question, reference, rows_to_judge
 from ftlab.stage.prepare import Inputs
 from ftlab.training.memory import halve_until_it_fits
 from ftlab.training.row_nll import row_nll
@@ -35,6 +35,7 @@ class Score:
         wants: What the answers that are judged must be; None where none is.
         judged: What those answers are worth.
         asked: How many they are.
+        fitting: Of how many they were drawn.
         answers: What the model wrote, by row id.
         general: What general texts and the probe say; None where they aren't asked for.
         tasks: What lm-eval's tasks say; empty where none are asked for.
@@ -46,21 +47,10 @@ class Score:
     wants: Wants | None = None
     judged: Judged | None = None
     asked: int = 0
+    fitting: int = 0
     answers: dict[int, Answer] = field(default_factory=dict)
     general: General | None = None
     tasks: list[TaskScore] = field(default_factory=list)
-
-
-def held_out_rows(inputs: Inputs) -> tuple[Sequence[Row], Sequence[EncodedRow]]:
-    """Returns the rows that base and tuned are compared on: test rows, or where there are none validation rows.
-
-    Rows that were left out when they were encoded are left out here, too: a prompt may be longer than the model reads.
-    """
-    for rows, encoded in ((inputs.rows.test, inputs.test), (inputs.rows.validation, inputs.validation)):
-        if encoded:
-            kept = set(encoded.row_ids.tolist())
-            return rows if len(kept) == len(rows) else [row for row in rows if row.id in kept], encoded
-    return [], inputs.validation
 
 
 def score(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> Score:
@@ -76,17 +66,18 @@ def score(cfg: DictConfig, inputs: Inputs, model: nn.Module) -> Score:
     """
     rows, encoded = held_out_rows(inputs)
     sums = row_sums(cfg, inputs, model, encoded) if encoded and cfg.evaluation.perplexity else None
-    wants, judged_rows = rows_to_judge(cfg, rows)
-    asked = {row.id: row for row in [*rows[: cfg.evaluation.samples], *judged_rows]}
+    judging = rows_to_judge(cfg, inputs)
+    asked = {row.id: row for row in [*rows[: cfg.evaluation.samples], *judging.rows]}
     prompts = [inputs.encoder.prompt_ids(row) for row in asked.values()]
     answers = dict(zip(asked, answer(cfg, inputs, model, prompts), strict=True)) if asked else {}
     return Score(
         sums=sums,
         held_out=None if sums is None else figure(sums.answer_nll, sums.answer_tokens),
         text=None if sums is None else figure(sums.text_nll, sums.text_tokens),
-        wants=wants,
-        judged=_judge(cfg, wants, judged_rows, answers) if wants else None,
-        asked=len(judged_rows),
+        wants=judging.wants,
+        judged=_judge(cfg, judging.wants, judging.rows, answers) if judging.wants else None,
+        asked=len(judging.rows),
+        fitting=judging.fitting,
         answers=answers,
     )
 
@@ -128,34 +119,6 @@ def row_sums(cfg: DictConfig, inputs: Inputs, model: nn.Module, rows: Sequence[E
             what="tokens of held-out rows",
             fix="The longest of them needs a device with more memory, or a smaller model.",
         )
-
-
-def rows_to_judge(cfg: DictConfig, rows: Sequence[Row]) -> tuple[Wants | None, list[Row]]:
-    """Chooses the rows whose answers are judged.
-
-    Args:
-        cfg: The composed configuration; `evaluation.format` says what answers must be, null asks the references.
-        rows: The held-out rows.
-
-    Returns:
-        What they want and the rows; None and no rows where there are none.
-    """
-    wanted = cfg.evaluation.format
-    fitting = rows if wanted else (row for row in rows if expects_json(reference(row)))
-    chosen = list(islice(fitting, cfg.evaluation.format_rows))
-    return (wanted or "json", chosen) if chosen else (None, [])
-
-
-def question(row: Row) -> str:
-    """Returns what a row asks, for people to read."""
-    if not row.messages:
-        return row.text[: len(row.text) // 2]
-    return row.messages[-2].content if len(row.messages) > 1 else ""
-
-
-def reference(row: Row) -> str:
-    """Returns the answer that a row holds."""
-    return row.messages[-1].content if row.messages else row.text[len(row.text) // 2 :]
 
 
 def _judge(cfg: DictConfig, wants: Wants, rows: Sequence[Row], answers: dict[int, Answer]) -> Judged:

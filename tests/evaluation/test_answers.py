@@ -78,8 +78,9 @@ def test_answers_must_be_as_many_as_questions() -> None:
 
 def test_section_is_plain_data() -> None:
     judged = judge(_asked(JSON), _answers(JSON), wants="json", validator=SCHEMA)
-    found = section("json", 8, None, judged)
+    found = section("json", 8, 20, None, judged)
     assert found == json.loads(json.dumps(found, allow_nan=False))
     assert found is not None
-    assert (found["asked"], found["wants"], found["base"], found["tuned"]["strict"]) == (8, "json", None, 0.5)
-    assert section(None, 0, None, None) is None
+    assert (found["asked"], found["of"], found["wants"], found["base"]) == (8, 20, "json", None)
+    assert found["tuned"]["strict"] == 0.5
+    assert section(None, 0, 0, None, None) is None

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ftlab.report.folder import RunFolder
+from ftlab.report.number import percent, surprise
 from ftlab.report.run import write_report
-from ftlab.report.verdict import judge, percent, surprise
+from ftlab.report.verdict import judge
 from tests.reference.made_report import HOSTILE
 from tests.reference.made_run import made_card, made_evaluation, made_figure, write_run
 from tests.reference.page import Page, assert_self_contained

@@ -19,10 +19,11 @@ from ftlab.problem import InputError
 from ftlab.report.details import print_details
 from ftlab.stage.evaluate import conclude_evaluation, evaluate, left_out, refuse_nothing
 from ftlab.stage.general import GeneralRows
+from ftlab.stage.held_out import held_out_rows, rows_to_judge
 from ftlab.stage.outcome import comparisons, format_section, metrics_of, perplexity_section
 from ftlab.stage.record import Record
 from ftlab.stage.run import OpenedRun, open_run
-from ftlab.stage.score import Score, held_out_rows, score
+from ftlab.stage.score import Score, score
 from tests.config.composition import composed
 from tests.reference.nll import row_nll
 from tests.reference.trained_run import tiny, write_adapter, write_rows, write_run
@@ -112,7 +113,7 @@ def test_folder_holds_the_same_in_every_file(done: tuple[Path, OpenedRun, dict[s
 def test_json_rows_are_judged_with_the_runs_schema(done: tuple[Path, OpenedRun, dict[str, Score]]) -> None:
     folder, _, scores = done
     found = json.loads((folder / "evaluation.json").read_text())["evaluation"]["format"]
-    assert (found["asked"], found["wants"]) == (3, "json")
+    assert (found["asked"], found["of"], found["wants"]) == (3, 4, "json")
     for name in ("base", "tuned"):
         judged = found[name]
         assert judged["schema"] == 0  # measured, not None
@@ -120,8 +121,8 @@ def test_json_rows_are_judged_with_the_runs_schema(done: tuple[Path, OpenedRun, 
         assert all(failure["where"].rpartition(":")[0].endswith("mine.jsonl") for failure in judged["failures"])
     assert len(json.loads((folder / "evaluation.json").read_text())["evaluation"]["samples"]) == 3
     shown = {line.name.strip(): line for line in comparisons(scores["base"], scores["tuned"])}
-    assert "strict JSON, 3 answers" in shown
-    assert shown["fits the schema"].tuned == "0%"
+    assert "strict JSON, 3 of 4 answers" in shown
+    assert shown["fits the schema"].tuned == "0 %"
 
 
 def test_text_answers_are_judged_by_their_references(done: tuple[Path, OpenedRun, dict[str, Score]]) -> None:
@@ -134,9 +135,29 @@ def test_text_answers_are_judged_by_their_references(done: tuple[Path, OpenedRun
     assert perplexity_section(opened.inputs, None, tuned) is None
     found = format_section(None, tuned)
     assert found is not None
-    assert (found["asked"], found["wants"], found["base"]) == (2, "text", None)
+    assert (found["asked"], found["of"], found["wants"], found["base"]) == (2, 12, "text", None)
     assert found["tuned"]["strict"] is None
     assert 0 <= found["tuned"]["rouge_l"] <= 1
+
+
+def test_judged_rows_are_drawn_from_every_source_and_the_same_whatever_the_training_seed(
+    tmp_path: Path, run: Path
+) -> None:
+    mine, other = write_rows(tmp_path / "mine.jsonl", 60), tmp_path / "other.jsonl"
+    other.write_text(mine.read_text().replace("box", "crate").replace("Box", "Crate"))
+    given = (f"data.path={mine}", f"data.mix=[{{path: {other}, format: prompt-completion, validation: true}}]")
+    opened = _open(tmp_path, run, *given, "data.schema=null", "evaluation.format_rows=6")
+    judging = rows_to_judge(opened.cfg, opened.inputs)
+    fitting = [row for row in held_out_rows(opened.inputs)[0] if row.messages[-1].content.startswith("{")]
+    assert (judging.wants, len(judging.rows), judging.fitting) == ("json", 6, len(fitting))
+    crates, all_crates = (sum("crate" in row.messages[0].content for row in rows) for rows in (judging.rows, fitting))
+    assert abs(crates - 6 * all_crates / len(fitting)) < 1
+    assert judging.rows != fitting[:6]
+    seeded = opened.cfg.copy()
+    seeded.seed = 99
+    assert rows_to_judge(seeded, opened.inputs) == judging
+    seeded.data.split_seed = 99
+    assert rows_to_judge(seeded, opened.inputs) != judging
 
 
 def test_what_can_not_be_judged_is_said(done: tuple[Path, OpenedRun, dict[str, Score]]) -> None:

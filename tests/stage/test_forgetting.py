@@ -105,6 +105,24 @@ def test_damage_shows_in_both_and_reaches_card_metrics_and_summary(
     assert any(name.startswith("general questions") for name in lines)
 
 
+def test_cut_answers_to_the_probe_are_counted_in_card_and_summary(
+    cfg: DictConfig, inputs: Inputs, model: nn.Module
+) -> None:
+    short = cfg.copy()
+    short.evaluation.max_new_tokens = 1  # no answer has ended after it
+    found = score_general(short, inputs, model)
+    assert found is not None
+    assert found.probe is not None
+    assert found.probe.cut == found.probe.asked == ROWS + 1
+    cut = Score(general=found)
+    section = sections(inputs, None, cut, [])["forgetting"]
+    assert section["tuned"]["probe"]["cut"] == found.probe.asked
+    lines = {line.name.strip(): line for line in comparisons(None, cut)}
+    assert lines["answers cut off before their end"].tuned == str(found.probe.asked)
+    whole = Score(general=score_general(cfg, inputs, model))
+    assert "answers cut off before their end" not in {line.name.strip() for line in comparisons(whole, whole)}
+
+
 def test_nothing_is_measured_where_nothing_is_named(inputs: Inputs, cfg: DictConfig, model: nn.Module) -> None:
     silent = prepare(composed(f"output_dir={cfg.output_dir}", "trainer=cpu", "data.cache=null", "evaluation=none"))
     assert silent.general is None

@@ -140,3 +140,19 @@ def test_rows_that_are_trained_on_are_warned_of(tokenizer: PreTrainedTokenizerBa
     (note,) = leak_warnings(found, train)
     assert note.startswith("3 of 3 general rows are trained on, too, or ask what is trained on, so forgetting looks ")
     assert f"the first is {mine}:1." in note
+
+
+def test_expected_answers_that_may_not_get_long_enough_are_counted(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    long = {"prompt": "Who?", "completion": "Ida of the far house by the sea."}
+    asked = _write(tmp_path / "asked.jsonl", TALK, {"prompt": "Who?", "completion": "Ida."}, long)
+    given = ("evaluation.general.path=null", f"evaluation.general.probe={asked}")
+    found = _read(tokenizer, *given, "evaluation.max_new_tokens=4")
+    assert found is not None
+    (note,) = found.notes
+    assert note.startswith("2 of 3 expected answers of the probe are longer than evaluation.max_new_tokens=4, so that")
+    mended = note.rpartition(": ")[2].split()[0]
+    again = _read(tokenizer, *given, mended)
+    assert again is not None
+    assert again.notes == []
