@@ -87,10 +87,12 @@ def _refuse_bad_input() -> None:
     """
     raise_all(secret.check(sys.argv[1:]))
     given = get_args_parser().parse_args()
-    if given.help or given.hydra_help or given.cfg or given.info or given.shell_completion:
+    if given.help or given.hydra_help or given.shell_completion:
         return
     extra = [f"hydra.searchpath=[file://{os.path.abspath(given.config_dir)}]"] if given.config_dir else []
     check = compose.check_multirun if given.multirun else compose.check_run
+    if given.cfg or given.info:
+        check = compose.fetch_choices
     folder = given.config_path or CONF_DIR
     raise_all(check([*extra, *given.overrides], given.config_name or "config", folder))
 

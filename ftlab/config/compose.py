@@ -1,7 +1,8 @@
 """Tries the command line's overrides before Hydra starts a run: every fault at once, and no folder left behind.
 
 In: overrides as typed. Out: problems, empty if the run may start. Hydra itself stops at the first fault, so after a
-failed composition the overrides are tried one by one, choices of groups before values of keys.
+failed composition the overrides are tried one by one, choices of groups before values of keys. A model of the hub is
+composed from its own config.json, which is downloaded here, once and nowhere else, unless the run is to be offline.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ftlab.config import explain, validate
 from ftlab.config.folder import CONF_DIR
 from ftlab.problem import Problem, raise_all
+from hydra_plugins.hydra_ftlab_hub import ChoiceError, NotCachedError, fetch, unread
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 """What Hydra raises for overrides that don't compose."""
@@ -84,6 +86,29 @@ def recompose(overrides: Sequence[str], config_name: str = "config") -> DictConf
     return cfg
 
 
+def fetch_choices(overrides: Sequence[str], config_name: str = "config", folder: Path = CONF_DIR) -> list[Problem]:
+    """Downloads what composing needs, for flags with which Hydra composes by itself (`--cfg job`).
+
+    Args:
+        overrides: As typed.
+        config_name: The primary configuration.
+        folder: Where it lies.
+
+    Returns:
+        What is wrong with a choice of the hub or a folder; all else is left to Hydra.
+    """
+    if not any("/" in value for typed in overrides for value in _values(typed)):
+        return []
+    with _hydra(folder):
+        try:
+            _composed(config_name, overrides, overrides)
+        except ChoiceError as error:
+            return [explain.choice(error)]
+        except COMPOSITION_ERRORS:
+            return []
+    return []
+
+
 @contextmanager
 def _hydra(folder: Path) -> Iterator[None]:
     with initialize_config_dir(config_dir=str(folder), version_base="1.3", job_name="ftlab"):
@@ -94,18 +119,36 @@ def _compose(overrides: list[str], config_name: str) -> tuple[list[Problem], Dic
     """Composes what can be composed of the overrides; problems name the others."""
     listed = explain.lists_of_choices(overrides)
     try:
-        return listed, compose(config_name, overrides=overrides)
+        return listed, _composed(config_name, overrides, overrides)
     except COMPOSITION_ERRORS as error:
         whole = error
     good, bad = _sort_out(overrides, config_name)
     try:
-        cfg = compose(config_name, overrides=good)
+        cfg = _composed(config_name, good, overrides)
     except COMPOSITION_ERRORS:
         return [*listed, explain.whole(whole)], None
     if not bad:
         return [*listed, explain.whole(whole)], None
     loader = GlobalHydra.instance().config_loader()
     return listed + [explain.override(typed, error, cfg, loader) for typed, error in bad.items()], cfg
+
+
+def _composed(config_name: str, overrides: Sequence[str], typed: Sequence[str]) -> DictConfig:
+    """Composes some of what was typed, and downloads before what it needs of the hub."""
+    try:
+        return compose(config_name, overrides=list(overrides))
+    except NotCachedError as missing:
+        fetch(missing, offline=_is_offline(config_name, typed))
+    return compose(config_name, overrides=list(overrides))
+
+
+def _is_offline(config_name: str, typed: Sequence[str]) -> bool:
+    """Whether a configuration says offline, be it typed or in a file; known without reading the hub's choices."""
+    try:
+        with unread():
+            return compose(config_name, overrides=list(typed)).offline is True
+    except COMPOSITION_ERRORS:  # something else is wrong, too: then what was typed decides
+        return any(explain.key_of(word) == "offline" and word.lower().endswith("=true") for word in typed)
 
 
 def _sort_out(overrides: list[str], config_name: str) -> tuple[list[str], dict[str, Exception]]:
@@ -116,7 +159,7 @@ def _sort_out(overrides: list[str], config_name: str) -> tuple[list[str], dict[s
         if explain.key_of(typed).partition(".")[0] in [explain.key_of(other) for other in bad]:
             continue
         try:
-            compose(config_name, overrides=[*good, typed])
+            _composed(config_name, [*good, typed], overrides)
             good.append(typed)
         except COMPOSITION_ERRORS as error:
             bad[typed] = error

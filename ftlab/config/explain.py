@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from ftlab.config import validate
 from ftlab.config.resolver import GROUPS
 from ftlab.problem import Problem
+from hydra_plugins.hydra_ftlab_hub import ChoiceError
 
 _SEVERAL = ("callbacks", "logger")
 """Groups that take more than one choice."""
@@ -35,6 +36,8 @@ def override(typed: str, error: Exception, cfg: DictConfig, loader: ConfigLoader
     """
     key, _, value = typed.lstrip("+~").partition("=")
     text = str(error)
+    if isinstance(error, ChoiceError):
+        return choice(error)
     if isinstance(error, MissingConfigException):
         return _no_choice(str(error.missing_cfg_file), loader)
     if isinstance(error, OverrideParseException):
@@ -54,9 +57,16 @@ def override(typed: str, error: Exception, cfg: DictConfig, loader: ConfigLoader
 
 def whole(error: Exception) -> Problem:
     """Explains a composition that fails without any single override to blame."""
+    if isinstance(error, ChoiceError):
+        return choice(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return Problem(str(error.missing_cfg_file), str(error).splitlines()[0].rstrip(".") + ".")
     return Problem("configuration", f"can't be composed: {str(error).splitlines()[0]}")
+
+
+def choice(error: ChoiceError) -> Problem:
+    """Explains a choice of the hub or a folder that can't be read."""
+    return Problem(error.where, error.what, error.fix)
 
 
 def lists_of_choices(overrides: Sequence[str]) -> list[Problem]:

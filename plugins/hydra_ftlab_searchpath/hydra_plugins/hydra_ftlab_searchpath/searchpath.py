@@ -8,11 +8,12 @@ import os
 import re
 import sys
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+from hydra_plugins.hydra_ftlab_searchpath._application import shipped_folder
 
 ENTRY_POINTS = "ftlab.conf"
 """The entry-point group in which a package names those of its packages that hold YAML files."""
@@ -29,30 +30,14 @@ class FtlabSearchPath(SearchPathPlugin):
         Args:
             search_path: Hydra's, with the application's own folder as its `main` element.
         """
-        main = [element for element in search_path.get_path() if element.provider == "main"]
-        shipped = _folder(main[0].path) if main else None
-        if shipped is None or shipped not in _ours():
+        shipped = shipped_folder(search_path)
+        if shipped is None:
             return
         own = _overlay(shipped)
         if own is not None:
             search_path.prepend("ftlab-overlay", f"file://{own}", SearchPathQuery(provider="main"))
         for package in sorted({entry.value for entry in entry_points(group=ENTRY_POINTS)}, reverse=True):
             search_path.append("ftlab-pack", f"pkg://{package}", SearchPathQuery(provider="main"))
-
-
-def _ours() -> tuple[Path, ...]:
-    """Returns where ftlab's YAML files may lie, in a wheel and in a checkout; this does not import ftlab."""
-    spec = find_spec("ftlab")
-    if spec is None or spec.origin is None:
-        return ()
-    package = Path(spec.origin).resolve().parent
-    return package / "conf", package.parent / "conf"
-
-
-def _folder(path: str | None) -> Path | None:
-    """Returns the folder that an element of the search path stands for; None for packages."""
-    plain = (path or "").removeprefix("file://")
-    return None if not plain or "://" in plain else Path(plain).resolve()
 
 
 def _overlay(shipped: Path) -> Path | None:
