@@ -20,8 +20,6 @@ _SHOWN = 12
 """Sources or lengths that are drawn; the table has up to `_LISTED`."""
 _LISTED = 60
 _CAUSES_SHOWN = 12
-_FAILURES_SHOWN = 5
-"""Failing answers of a cause that are shown in full."""
 
 _RATES = {
     "strict": "strict JSON",
@@ -90,11 +88,12 @@ def _pair_plot(entries: Sequence[Mapping[str, Any]], x_title: str) -> Markup | N
     return interval_plot(drawn, MODELS, colours=_COLOURS, x_title=x_title) if drawn else None
 
 
-def form(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def form(section: Mapping[str, Any] | None, failures_shown: int) -> dict[str, Any] | None:
     """Whether answers keep their format, and why not.
 
     Args:
         section: `format` of the evaluation.
+        failures_shown: Failing answers of each cause that are shown in full.
 
     Returns:
         `asked` and `of`: answers, and of how many they were drawn; `plot` and `rows` of the rates, `causes_plot` and
@@ -128,7 +127,7 @@ def form(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
                 "name": name,
                 "base": counts[0].get(name, 0),
                 "tuned": counts[1].get(name, 0),
-                "failures": [one for one in failures if one.get("cause") == name][:_FAILURES_SHOWN],
+                "failures": [one for one in failures if one.get("cause") == name][:failures_shown],
                 "listed": sum(one.get("cause") == name for one in failures),
             }
             for name in names[:_CAUSES_SHOWN]

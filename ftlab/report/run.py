@@ -4,9 +4,11 @@ In: a run folder, whole or not. Out: one HTML file without scripts that opens of
 cut here, so that it stays below 1 MB whatever the run wrote.
 """
 
+import logging
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,33 @@ from ftlab.report.verdict import judge
 
 FILE = "report.html"
 
-_SAMPLES_SHOWN = 8
-_QUESTIONS_SHOWN, _STEPS_SHOWN = 4, 10
-"""Questions that are followed over training, and steps of each."""
+_STEPS_SHOWN = 10
+"""Steps of a question that is followed over training."""
 _FINDINGS_SHOWN = 12
 _LIMIT_BYTES = 1_000_000
-_TEXT_CHARACTERS = (600, 150, 30)
-"""Of a longer text the rest is counted, not shown; where the page is too large all the same, it is drawn with less."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of the answers is shown; what is left out is counted in its place.
+
+    Attributes:
+        characters: Of each text.
+        samples: Questions with both answers.
+        failures: Failing answers of each cause.
+        questions: Questions that are followed over training.
+    """
+
+    characters: int = 600
+    samples: int = 8
+    failures: int = 5
+    questions: int = 4
+
+
+_ROOMS = (_Room(), _Room(150), _Room(30), _Room(30, 2, 1, 1), _Room(30, 0, 0, 0))
+"""Where the page is too large, it is drawn with less."""
+
+log = logging.getLogger(__name__)
 
 
 def write_report(folder: Path) -> Path:
@@ -44,38 +66,48 @@ def write_report(folder: Path) -> Path:
     """
     run = read_run(folder)
     try:
-        for characters in _TEXT_CHARACTERS:
-            page = render_page("run.html", **_values(run.clipped(characters)))
-            if len(page.encode(errors="backslashreplace")) < _LIMIT_BYTES:
+        for room in _ROOMS:
+            page = render_page("run.html", **_values(run.clipped(room.characters), room))
+            size = len(page.encode(errors="backslashreplace"))
+            if size < _LIMIT_BYTES:
                 break
     except (AttributeError, LookupError, TypeError) as error:
         what = f"must hold what a run writes, but doesn't ({type(error).__name__}: {error})."
         raise ValueError(f"{folder / CARD} {what}") from error
     path = folder / FILE
     write_html(path, page)
+    if size >= _LIMIT_BYTES:
+        log.warning(
+            "%s has %.1f MB, though texts are cut and no answers shown: it opens slowly.", path, size / 1e6
+        )
     return path
 
 
-def _values(run: RunFolder) -> dict[str, Any]:
+def _values(run: RunFolder, room: _Room) -> dict[str, Any]:
     card, measured = run.card, run.evaluation
     curve = measured.get("curve")
+    samples = [one for one in measured.get("samples") or [] if isinstance(one, Mapping)]
+    followed = _followed(run.samples)
     return {
         "title": _title(run),
         "folder": run.folder.name if run.subject == run.folder else f"evaluation of {shown(run.subject)}",
         "status": card.get("status", "done"),
         "verdict": judge(run),
         "facts": _facts(run),
+        "shortened": room if room != _ROOMS[0] else None,
         "findings": _findings(curve),
+        "findings_left_out": max(0, len((curve or {}).get("findings") or []) - _FINDINGS_SHOWN),
         "curve": curve,
         "figures": curves(run.metrics, _band(curve)),
         "perplexity": evidence.perplexity(measured.get("perplexity")),
-        "form": evidence.form(measured.get("format")),
+        "form": evidence.form(measured.get("format"), room.failures),
         "forgetting": evidence.forgetting(measured.get("forgetting")),
         "tasks": evidence.tasks(measured.get("lm_eval")),
         "blind": evidence.blind(measured.get("blind")),
-        "samples": _samples(measured.get("samples")),
-        "samples_left_out": max(0, len(measured.get("samples") or []) - _SAMPLES_SHOWN),
-        "followed": _followed(run.samples),
+        "samples": samples[: room.samples],
+        "samples_left_out": max(0, len(samples) - room.samples),
+        "followed": followed[: room.questions],
+        "followed_left_out": max(0, len(followed) - room.questions),
         "unread": run.unread,
         "memory": account.memory(card),
         "data": account.data(card),
@@ -131,10 +163,6 @@ def _band(curve: Mapping[str, Any] | None) -> tuple[float, float] | None:
     return None
 
 
-def _samples(samples: Any) -> list[Mapping[str, Any]]:
-    return [one for one in samples or [] if isinstance(one, Mapping)][:_SAMPLES_SHOWN]
-
-
 def _followed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Questions that were asked during training, with the answers of some steps, first and last among them."""
     by_question: dict[str, list[Mapping[str, Any]]] = {}
@@ -147,7 +175,7 @@ def _followed(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "answers": [asked[place] for place in _spaced(len(asked), _STEPS_SHOWN)],
             "asked": len(asked),
         }
-        for question, asked in list(by_question.items())[:_QUESTIONS_SHOWN]
+        for question, asked in by_question.items()
     ]
 
 

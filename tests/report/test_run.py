@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ftlab.report import run as report_run
 from ftlab.report.folder import RunFolder
 from ftlab.report.number import percent, surprise
 from ftlab.report.run import write_report
@@ -87,6 +88,21 @@ def test_the_page_of_the_longest_texts_stays_below_its_limit(tmp_path: Path) -> 
     assert len(page.source.encode()) < SIZE_LIMIT_BYTES
     assert "more characters" in page.words
     assert "and 1,960 more, in run.json" in page.words
+    assert "So that this page stays below 1 MB, texts on it are cut after " in page.words
+    assert "So that this page stays below" not in _page(tmp_path / "usual", made_card()).words
+
+
+def test_a_page_that_stays_too_large_shows_no_answers_and_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(report_run, "_LIMIT_BYTES", 10_000)
+    page = _page(tmp_path, made_card())
+    assert "cut after 30 characters, and of the answers only 0 side by side and 0 of each cause are shown" in page.words
+    assert "and 2 more, in run.json" in page.words  # samples
+    assert "and 2 more questions, in samples.jsonl" in page.words
+    assert "It costs 9 euros" not in page.words
+    assert "not measured" not in page.words
+    assert f"{tmp_path / 'report.html'} has 0." in caplog.text
 
 
 def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_path: Path) -> None:
