@@ -85,7 +85,7 @@ class Training:
     """How long and in what portions to train."""
 
     batch_rows: int = number(least=1)
-    recompute: Literal["auto", "none", "norms", "mlp", "all"] | int = number(least=1)
+    recompute: Literal["auto", "none", "norms", "mlp", "all", "offload"] | int = number(least=1)
     micro_batch_tokens: Literal["auto"] | int = number(least=1)
     epochs: float = number(above=0)
     max_steps: int | None = number(least=1)
@@ -94,6 +94,7 @@ class Training:
     eval_every_steps: int | None = number(least=1)
     checkpoint_every_steps: int | None = number(least=1)
     keep_checkpoints: int = number(least=1)
+    lr_factor: float = number(above=0)
     max_row_tokens: int | None = number(least=1)
 
 
@@ -153,6 +154,7 @@ class Data:
     replay: dict[str, Any] | None
     cache: str | None
     validation_fraction: float = number(least=0, below=0.5)
+    train_share: float = number(above=0, most=1)
     split_seed: int = number(least=0)
 
 

@@ -19,7 +19,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from ftlab.kernels.linear import Linears, lora_attention_inputs, lora_linear
 from ftlab.kernels.mlp import Mlp, lora_mlp
 from ftlab.kernels.norm import add_norm
-from ftlab.kernels.recompute import norm_made_again, policy_of, run_again
+from ftlab.kernels.recompute import norm_made_again, offload_of, policy_of, run_again
 
 FEW_TOKENS = 64
 """Without gradients, fewer tokens than this go the plain way: generation has kernels of its own for single tokens."""
@@ -130,7 +130,9 @@ def layer_forward(
     def forward(self: Any, hidden_states: Tensor, **kwargs: Any) -> Tensor:
         policy = policy_of(self)
         if policy.layers and torch.is_grad_enabled() and kwargs.get("past_key_values") is None:
-            return run_again(_run, self, hidden_states, kwargs, False, False)  # type: ignore[no-any-return]
+            return run_again(  # type: ignore[no-any-return]
+                _run, self, hidden_states, kwargs, policy.offload, False, offload=offload_of(self)
+            )
         if _plain(hidden_states) or getattr(self, "gradient_checkpointing", False):
             return type(self).forward(self, hidden_states, **kwargs)  # type: ignore[no-any-return]
         return _run(self, hidden_states, kwargs, policy.norms or policy.mlp, policy.mlp)

@@ -7,12 +7,13 @@ none    nothing is run again
 norms   the norms' outputs are made again from the residual stream (costs two passes over it)
 mlp     the gated MLP's widest tensors are multiplied again, and the norms' outputs (half of a layer's products)
 layers  the first k layers keep only their input; the others follow one of the levels above
+offload all layers keep only their input, and that in pinned RAM (`offload`), and make the norms' outputs again
 
 The random numbers of dropout are the same in both runs.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +22,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ftlab.kernels.norm import norm_forward
+from ftlab.kernels.offload import Offload
 
 ATTRIBUTE = "_ftlab_recompute"
 """Where a decoder layer finds its own share of the policy."""
+_OFFLOAD = "_ftlab_offload"
+"""Where it finds what takes its input to RAM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,18 @@ class Recompute:
         norms: Make the norms' outputs again.
         mlp: Make the MLP's inner tensors again.
         layers: How many layers, counted from the first, keep only their input; -1 = all.
+        offload: Whether those inputs wait in RAM.
     """
 
     norms: bool = False
     mlp: bool = False
     layers: int = 0
+    offload: bool = False
 
 
 NONE = Recompute()
 ALL = Recompute(layers=-1)
+LEAST = Recompute(norms=True, mlp=True, layers=-1, offload=True)
 
 
 def decoder_layers(model: nn.Module) -> nn.ModuleList:
@@ -79,11 +86,12 @@ def set_recompute(model: nn.Module, policy: Recompute) -> list[str]:
     layers = decoder_layers(model)
     whole = len(layers) if policy.layers < 0 else policy.layers
     notes: list[str] = []
+    offload = Offload() if policy.offload else None
     for index, layer in enumerate(layers):
         _release(layer)
-        share = Recompute(policy.norms, policy.mlp, -1 if index < whole else 0)
+        share = Recompute(policy.norms, policy.mlp, -1 if index < whole else 0, policy.offload)
         if share != NONE:
-            _apply(layer, share, notes)
+            _apply(layer, share, offload, notes)
     return sorted(set(notes))
 
 
@@ -92,9 +100,22 @@ def policy_of(layer: nn.Module) -> Recompute:
     return getattr(layer, ATTRIBUTE, NONE)
 
 
-def run_again(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Runs a function that keeps only its arguments and is run again in backward, with the same random numbers."""
-    return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=True, **kwargs)
+def run_again(function: Callable[..., Any], *args: Any, offload: Offload | None = None, **kwargs: Any) -> Any:
+    """Runs a function that keeps only its arguments and is run again in backward, with the same random numbers.
+
+    Args:
+        function: What runs.
+        *args: Its arguments; tensors among them may wait in RAM.
+        offload: Takes them there; None = they stay.
+        **kwargs: More of them; these stay.
+    """
+    with nullcontext() if offload is None else offload.inputs():
+        return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=True, **kwargs)
+
+
+def offload_of(layer: nn.Module) -> Offload | None:
+    """What takes a layer's input to RAM; None = it stays."""
+    return getattr(layer, _OFFLOAD, None)
 
 
 @contextmanager
@@ -131,12 +152,13 @@ def norm_made_again(
         yield
 
 
-def _apply(layer: nn.Module, share: Recompute, notes: list[str]) -> None:
+def _apply(layer: nn.Module, share: Recompute, offload: Offload | None, notes: list[str]) -> None:
     setattr(layer, ATTRIBUTE, share)
+    layer.__dict__[_OFFLOAD] = offload
     if getattr(layer, "_ftlab_accelerated", False):
         return
     if share.layers:
-        _checkpoint_module(layer)
+        _checkpoint_module(layer, offload)
         return
     parts = [(name, child) for name, child in layer.named_children() if _wanted(name, share)]
     if not parts:
@@ -149,14 +171,14 @@ def _wanted(name: str, share: Recompute) -> bool:
     return (share.mlp and name == "mlp") or ((share.norms or share.mlp) and "norm" in name)
 
 
-def _checkpoint_module(module: nn.Module) -> None:
+def _checkpoint_module(module: nn.Module, offload: Offload | None = None) -> None:
     """Lets the module's forward keep only its arguments, while it trains."""
     inner = module.forward
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled() or kwargs.get("past_key_values") is not None:
             return inner(*args, **kwargs)
-        return run_again(inner, *args, **kwargs)
+        return run_again(inner, *args, offload=offload, **kwargs)
 
     module.forward = forward
     module._ftlab_inner = inner  # type: ignore[assignment]
@@ -165,6 +187,7 @@ def _checkpoint_module(module: nn.Module) -> None:
 def _release(layer: nn.Module) -> None:
     if hasattr(layer, ATTRIBUTE):
         delattr(layer, ATTRIBUTE)
+    layer.__dict__.pop(_OFFLOAD, None)
     for module in (layer, *layer.children()):
         inner = module.__dict__.pop("_ftlab_inner", None)
         if inner is None:

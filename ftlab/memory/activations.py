@@ -9,6 +9,8 @@ from ftlab.memory.job import Job
 from ftlab.memory.level import Level
 
 F32 = 4
+INPUTS_HERE = 3
+"""Inputs of layers on the device where the others wait in RAM: those that leave or return, and the one in use."""
 _LINE = 64
 """Elements to which the fused MLP's lines are rounded up."""
 
@@ -25,7 +27,20 @@ def activation_bytes(job: Job, tokens: int, level: Level) -> float:
     first = job.shape.layers - layers  # layers without a graph stand in front
     whole = max(0, min(level.layers, job.shape.layers) - first)
     kept = (layers - whole) * layer_bytes(job, level)
-    return tokens * (kept + whole * job.shape.hidden * job.stream_bytes)
+    inputs = min(whole, INPUTS_HERE) if level.offload and job.device == "cuda" else whole
+    return tokens * (kept + inputs * job.shape.hidden * job.stream_bytes)
+
+
+def away_bytes(job: Job, tokens: int, level: Level) -> float:
+    """Bytes of layers' inputs that wait in RAM between forward and backward.
+
+    Args:
+        job: What runs.
+        tokens: Tokens of the forward pass.
+        level: What is run again, and where its inputs wait.
+    """
+    away = level.offload and job.device == "cuda"
+    return job.graph_layers * tokens * job.shape.hidden * job.stream_bytes if away else 0.0
 
 
 def layer_bytes(job: Job, level: Level) -> float:

@@ -69,11 +69,14 @@ def _candidates(
 ) -> Iterator[tuple[str, str, float, Plan]]:
     job, load = plan.job, plan.load
     now = time_share(plan)
-    for override, forced in (
+    ways: list[tuple[str, dict[str, Any]]] = [
         ("training.micro_batch_tokens=auto training.recompute=auto", {"micro_batch_tokens": None, "recompute": None}),
         (f"training.micro_batch_tokens={load.longest_row}", {"micro_batch_tokens": load.longest_row}),
         ("training.recompute=all", {"recompute": "all"}),
-    ):
+    ]
+    if job.device == "cuda":
+        ways.append(("training.recompute=offload", {"recompute": "offload"}))
+    for override, forced in ways:
         changed = _again(plan, job, given, **forced)
         slower = max(0.0, time_share(changed) / now - 1)
         yield override, f"{slower:.0%} more time a step, the same results", slower, changed

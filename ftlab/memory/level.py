@@ -8,7 +8,7 @@ from typing import Literal
 
 from ftlab.memory.shape import Shape
 
-Word = Literal["none", "norms", "mlp", "all"]
+Word = Literal["none", "norms", "mlp", "all", "offload"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,13 @@ class Level:
         norms: The norms' outputs are made again.
         mlp: The MLP's inner tensors are made again.
         layers: How many layers, counted from the first, keep only their input.
+        offload: Whether those inputs wait in RAM; all layers keep only them then.
     """
 
     norms: bool = False
     mlp: bool = False
     layers: int = 0
+    offload: bool = False
 
     def text(self, layers: int) -> str:
         """The choice as `training.recompute` takes it.
@@ -31,6 +33,8 @@ class Level:
         Args:
             layers: The model's layers.
         """
+        if self.offload:
+            return "offload"
         if self.layers:
             return "all" if self.layers >= layers else str(self.layers)
         return "mlp" if self.mlp else "norms" if self.norms else "none"
@@ -40,7 +44,7 @@ def level_of(chosen: str | int, layers: int) -> Level:
     """Reads `training.recompute`.
 
     Args:
-        chosen: `none`, `norms`, `mlp`, `all`, or how many layers are run again as a whole.
+        chosen: `none`, `norms`, `mlp`, `all`, `offload`, or how many layers are run again as a whole.
         layers: The model's layers.
 
     Returns:
@@ -53,14 +57,21 @@ def level_of(chosen: str | int, layers: int) -> Level:
         "norms": Level(norms=True),
         "mlp": Level(norms=True, mlp=True),
         "all": Level(norms=True, mlp=True, layers=layers),
+        "offload": Level(norms=True, mlp=True, layers=layers, offload=True),
     }[chosen]
 
 
-def levels(layers: int) -> list[Level]:
-    """All levels from the fastest to the smallest."""
+def levels(layers: int, *, offload: bool) -> list[Level]:
+    """All levels from the fastest to the smallest.
+
+    Args:
+        layers: The model's layers.
+        offload: Whether inputs can leave the device: not where it is the CPU.
+    """
     return [
         *(level_of(word, layers) for word in ("none", "norms", "mlp")),
         *(level_of(k, layers) for k in _counts(layers)),
+        *([level_of("offload", layers)] if offload else []),
     ]
 
 

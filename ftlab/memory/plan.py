@@ -7,7 +7,7 @@ them has count as far as they stand out, and all terms of a plan add up to its p
 from dataclasses import dataclass, field, replace
 
 from ftlab.memory import terms
-from ftlab.memory.activations import activation_bytes, layer_bytes
+from ftlab.memory.activations import activation_bytes, away_bytes, layer_bytes
 from ftlab.memory.flops import Flops, flops_of
 from ftlab.memory.job import Job
 from ftlab.memory.level import Level
@@ -95,6 +95,11 @@ class Plan:
         """What PyTorch's allocator counts as allocated: to be held against `max_memory_allocated`."""
         outside = ("CUDA context", "fragmentation")
         return sum(term.bytes for term in self.terms if not term.paged and term.name not in outside)
+
+    @property
+    def host_bytes(self) -> int:
+        """Pinned RAM beside the device."""
+        return round(away_bytes(self.job, self.load.tokens, self.load.level))
 
     @property
     def margin_bytes(self) -> int:

@@ -18,6 +18,9 @@ MOST_TOKENS = {"cuda": 65_536, "cpu": 4096}
 FIXED_FLOPS = {"cuda": 2.0e11, "cpu": 0.0}
 """The fixed cost of a layer and forward pass as the operations that an H100 does in that time (0.4 ms)."""
 
+OFFLOAD_SHARE = 0.02
+"""What it costs beside recomputation that inputs wait in RAM, as a share of a step without any."""
+
 
 def choose(
     job: Job,
@@ -44,7 +47,11 @@ def choose(
         The fastest plan that fits; where none does, the smallest.
     """
     budgets = [micro_batch_tokens] if micro_batch_tokens else list(_budgets(job, longest_row, step_tokens))
-    choices = levels(job.shape.layers) if recompute is None else [level_of(recompute, job.shape.layers)]
+    choices = (
+        levels(job.shape.layers, offload=job.device == "cuda")
+        if recompute is None
+        else [level_of(recompute, job.shape.layers)]
+    )
     rows = {"longest_row": longest_row, "step_tokens": step_tokens}
     fitting: list[Plan] = []
     smallest: Plan | None = None
@@ -67,7 +74,8 @@ def time_share(plan: Plan) -> float:
     """The time of a token against that of the same products in one endless forward pass without recomputation."""
     flops = plan.flops
     fixed = FIXED_FLOPS[plan.job.device] * plan.job.shape.layers / plan.load.tokens
-    return (flops.total + fixed) / (flops.forward + flops.backward)
+    copied = OFFLOAD_SHARE if plan.load.level.offload else 0.0
+    return (flops.total + fixed) / (flops.forward + flops.backward) + copied
 
 
 def _budgets(job: Job, longest_row: int, step_tokens: int) -> Iterator[int]:

@@ -116,7 +116,7 @@ def backward_bytes(job: Job, tokens: int, level: Level) -> float:
     shape, e = job.shape, job.activation_bytes
     again = 0.0
     if level.layers:
-        again = layer_bytes(job, Level())
+        again = layer_bytes(job, Level(norms=level.offload))
     elif level.mlp:
         again = layer_bytes(job, Level(norms=True)) - layer_bytes(job, level)
     flows = (3 * shape.hidden + shape.inner * (1 if job.fused.mlp and not _drops(job) else 3)) * e

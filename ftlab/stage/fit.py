@@ -20,9 +20,9 @@ from ftlab.kernels.recompute import Recompute
 from ftlab.optimizer.build import state_bytes_per_parameter
 from ftlab.problem import raise_all
 from ftlab.stage.curve import settings_of
+from ftlab.stage.held_out import question, reference
 from ftlab.stage.place import CHECKPOINTS
 from ftlab.stage.plan import advice
-from ftlab.stage.held_out import question, reference
 from ftlab.stage.prepare import Inputs, plain
 from ftlab.stage.record import Record
 from ftlab.stage.score import answer
@@ -104,7 +104,7 @@ def _planned(cfg: DictConfig, inputs: Inputs) -> dict[str, Any]:
     level = plan.load.level
     changes = advice(cfg, plan)
     return {
-        "recompute": Recompute(norms=level.norms, mlp=level.mlp, layers=level.layers),
+        "recompute": Recompute(level.norms, level.mlp, level.layers, level.offload),
         "probe_bytes": sum(term.bytes for term in plan.terms if term.name == "optimizer states"),
         "advice": f"What helps: {'; '.join(changes)}. `task=plan` shows the whole plan." if changes else "",
     }

@@ -135,7 +135,7 @@ def recompute(inputs: Inputs, model: nn.Module) -> list[str]:
         return []
     level = inputs.plan.load.level
     try:
-        notes = set_recompute(model, Recompute(norms=level.norms, mlp=level.mlp, layers=level.layers))
+        notes = set_recompute(model, Recompute(level.norms, level.mlp, level.layers, level.offload))
     except ValueError as error:
         notes = [f"recompute: nothing is run again: {error}"]
     for note in notes:

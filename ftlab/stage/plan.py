@@ -109,6 +109,16 @@ def plan_run(
     if plan.pages and paged > host_bytes():
         what = f"pages {paged / 2**30:.1f} GiB of its states to RAM, but there are {host_bytes() / 2**30:.1f} GiB."
         raise InputError([Problem("optimizer", what, "Set optimizer=paged-adamw-8bit, or method=qlora.")])
+    if plan.host_bytes > host_bytes():
+        moved, there = plan.host_bytes / 2**30, host_bytes() / 2**30
+        what = f"must be all where RAM is small: offload moves {moved:.1f} GiB there, but there are {there:.1f} GiB."
+        raise InputError(
+            [
+                Problem(
+                    "training.recompute", what, "Set training.recompute=all and a smaller training.micro_batch_tokens."
+                )
+            ]
+        )
     return plan
 
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ftlab.kernels.recompute import ALL, NONE, Recompute, decoder_layers, set_recompute
+from ftlab.kernels.recompute import ALL, LEAST, NONE, Recompute, decoder_layers, set_recompute
 
 
 class Ladder:
@@ -30,7 +30,8 @@ class Ladder:
             count = len(decoder_layers(self._model))
         except ValueError:
             return None
-        for word, level in _rungs(count):
+        on_gpu = next(self._model.parameters()).is_cuda
+        for word, level in _rungs(count, offload=on_gpu):
             if _depth(level, count) > _depth(self.level, count):
                 self.set(level)
                 return word
@@ -43,11 +44,13 @@ class Ladder:
 
     def state(self) -> dict[str, int | bool]:
         """What a checkpoint holds."""
-        return {"norms": self.level.norms, "mlp": self.level.mlp, "layers": self.level.layers}
+        level = self.level
+        return {"norms": level.norms, "mlp": level.mlp, "layers": level.layers, "offload": level.offload}
 
     def restore(self, state: dict[str, int | bool]) -> None:
         """Rises to what a checkpoint held, where the run began below it."""
-        saved = Recompute(bool(state["norms"]), bool(state["mlp"]), int(state["layers"]))
+        offload = bool(state.get("offload", False))  # checkpoints from before this level have no such key
+        saved = Recompute(bool(state["norms"]), bool(state["mlp"]), int(state["layers"]), offload)
         if saved == NONE:
             return
         count = len(decoder_layers(self._model))
@@ -55,14 +58,14 @@ class Ladder:
             self.set(saved)
 
 
-def _rungs(count: int) -> list[tuple[str, Recompute]]:
+def _rungs(count: int, *, offload: bool) -> list[tuple[str, Recompute]]:
     parts = [round(count * share / 4) for share in (1, 2, 3)]
     rungs = [("norms", Recompute(norms=True)), ("mlp", Recompute(norms=True, mlp=True))]
     rungs += [(str(part), Recompute(norms=True, mlp=True, layers=part)) for part in parts if 0 < part < count]
-    return [*rungs, ("all", ALL)]
+    return [*rungs, ("all", ALL), *([("offload", LEAST)] if offload else [])]
 
 
-def _depth(level: Recompute, count: int) -> tuple[int, bool, bool]:
+def _depth(level: Recompute, count: int) -> tuple[bool, int, bool, bool]:
     """Sorts levels by how little they keep."""
     whole = count if level.layers < 0 else min(level.layers, count)
-    return (whole, whole == count or level.mlp, whole == count or level.norms)
+    return (level.offload, whole, whole == count or level.mlp, whole == count or level.norms)

@@ -47,6 +47,7 @@ def release(device: torch.device) -> None:
     """Frees what nothing refers to any more. Call it outside of `except`: a traceback keeps its tensors alive."""
     gc.collect()
     if device.type == "cuda":
+        torch.cuda.synchronize(device)  # a copy by another stream may still write into what was freed
         torch.cuda.empty_cache()
 
 

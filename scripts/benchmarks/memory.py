@@ -306,7 +306,7 @@ def _steps(case: Case, cfg: Any, plan: Any, device: Any) -> dict[str, Any]:
     model = build_method(cfg.method, total_steps=10).apply(load_base(cfg, device))
     notes = accelerate(cfg, model)
     level = plan.load.level
-    notes += set_recompute(model, Recompute(norms=level.norms, mlp=level.mlp, layers=level.layers))
+    notes += set_recompute(model, Recompute(level.norms, level.mlp, level.layers, level.offload))
     packed_attention(model)
     model.train()
     trained = [weight for weight in model.parameters() if weight.requires_grad]

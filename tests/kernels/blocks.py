@@ -31,11 +31,17 @@ TARGETS = {"phi3": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]}
 
 
 def build(
-    kind: str, *, dtype: torch.dtype = torch.float32, targets: Any = None, attention: str = "sdpa", **lora: Any
+    kind: str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    targets: Any = None,
+    attention: str = "sdpa",
+    layers: int = 2,
+    **lora: Any,
 ) -> PeftModel:
     """A model with LoRA whose A and B are random, so that every gradient is there."""
     torch.manual_seed(0)
-    arguments = SHAPE | MORE[kind] | {"model_type": kind}
+    arguments = SHAPE | MORE[kind] | {"model_type": kind, "num_hidden_layers": layers}
     model = AutoModelForCausalLM.from_config(
         AutoConfig.for_model(**arguments), dtype=dtype, attn_implementation=attention
     )

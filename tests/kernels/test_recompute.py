@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from ftlab.kernels.accelerate import accelerate_model, restore
-from ftlab.kernels.recompute import ALL, NONE, Recompute, set_recompute
+from ftlab.kernels.recompute import ALL, LEAST, NONE, Recompute, set_recompute
 from tests.kernels.blocks import build, run
 
 IDS = torch.randint(1, 128, (2, 12), generator=torch.Generator().manual_seed(5))
-LEVELS = [Recompute(norms=True), Recompute(mlp=True), Recompute(norms=True, mlp=True), Recompute(True, True, 1), ALL]
+PARTS = [Recompute(norms=True), Recompute(mlp=True), Recompute(norms=True, mlp=True)]
+LEVELS = [*PARTS, Recompute(True, True, 1), ALL, LEAST]
 
 
 @pytest.mark.parametrize("policy", LEVELS)

@@ -29,10 +29,10 @@ def test_terms_add_up_to_the_total_and_each_is_positive() -> None:
 
 
 def test_levels_keep_less_the_more_is_run_again() -> None:
-    sizes = [make_plan(JOB, Load(8192, 1024, 16384, level), None).tensor_bytes for level in levels(32)]
+    sizes = [make_plan(JOB, Load(8192, 1024, 16384, level), None).tensor_bytes for level in levels(32, offload=True)]
     assert all(later < 1.01 * earlier for earlier, later in pairwise(sizes))
     assert sizes[-1] < 0.3 * sizes[0]
-    shares = [extra_share(level, SHAPE) for level in levels(32)]
+    shares = [extra_share(level, SHAPE) for level in levels(32, offload=True)]
     assert shares == sorted(shares)
     assert shares[-1] == 1
 
@@ -55,7 +55,7 @@ def test_small_card_gives_up_budget_before_it_gives_up_time() -> None:
 def test_no_other_pair_that_fits_is_faster(size: int) -> None:
     best = choose(JOB, device_bytes=size * GIB, **ROWS)
     for budget in (1024, 2048, 4096, 8192, 16384):
-        for level in levels(32):
+        for level in levels(32, offload=True):
             other = make_plan(JOB, Load(budget, 1024, 16384, level), size * GIB)
             assert not other.fits or time_share(other) >= time_share(best) - 1e-9
 
@@ -71,7 +71,18 @@ def test_nothing_that_fits_gives_the_smallest_plan() -> None:
     plan = choose(JOB, device_bytes=4 * GIB, **ROWS)
     assert not plan.fits
     assert plan.load.micro_batch_tokens == 1024
-    assert plan.recompute in ("31", "all")  # the last layer is passed first: nothing is gained by it
+    assert plan.recompute == "offload"
+
+
+def test_inputs_go_to_ram_only_where_the_budget_fits_no_other_way() -> None:
+    everything = make_plan(JOB, Load(4096, 1024, 16384, level_of("all", 32)), None)
+    enough = int(everything.needed_bytes / 0.97) + 2**20
+    assert choose(JOB, device_bytes=enough, micro_batch_tokens=4096, **ROWS).recompute not in ("offload", "none")
+    plan = choose(JOB, device_bytes=enough - 2**27, micro_batch_tokens=4096, **ROWS)
+    assert (plan.recompute, plan.fits) == ("offload", True)
+    assert plan.host_bytes == 32 * 4096 * 4096 * 2
+    assert everything.host_bytes == 0
+    assert choose(replace(JOB, device="cpu"), device_bytes=2**30, **ROWS).recompute != "offload"
 
 
 def test_cpu_takes_the_usual_budget_and_no_recomputation_where_memory_allows() -> None:

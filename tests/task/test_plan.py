@@ -114,12 +114,12 @@ def test_each_change_composes_and_does_what_it_says(typed: tuple[str, ...]) -> N
 
 
 def test_rows_that_are_advised_to_be_cut_are_not_refused_then() -> None:
-    _, changes = plan_task(composed("task=plan", "model=llama3-8b", "trainer.memory=8GB"))
+    _, changes = plan_task(composed("task=plan", "model=llama3-8b", "trainer.memory=7GB"))
     assert "training.max_row_tokens=1024 data.long_rows=truncate" in [change.override for change in changes]
 
 
 def test_plan_that_lacks_little_says_how_much_and_names_all_that_is_enough() -> None:
-    plan, changes = plan_task(composed("task=plan", "model=llama3-8b", "trainer.memory=8GB"))
+    plan, changes = plan_task(composed("task=plan", "model=llama3-8b", "trainer.memory=7.45GB"))
     lacking = plan.needed_bytes + plan.margin_bytes - (plan.device_bytes or 0)
     assert 0 < lacking < 0.1 * GIB
     assert f"It does not fit: {lacking / 2**20:,.0f} MiB too much." in drawn(plan_text(plan, changes, ""))
