@@ -1,19 +1,23 @@
 """Compares the jobs of a sweep. In: a `Sweep`. Out: a `Comparison`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import exp, inf, isfinite
-from statistics import mean
 
-from ftlab.report.sweep.comparison import COLUMNS, Choice, Comparison, Difference, Measured, Row
-from ftlab.report.sweep.group import SEED, Group, groups, one_a_seed, row_keys, setting
+from ftlab.report.sweep.advice import advise
+from ftlab.report.sweep.comparison import COLUMNS, Choice, Comparison, Measured, Row
+from ftlab.report.sweep.difference import Losses
+from ftlab.report.sweep.doubt import find_doubts
+from ftlab.report.sweep.group import Group, groups, one_a_seed, row_keys, setting
 from ftlab.report.sweep.read import Job, Sweep
-from ftlab.report.sweep.significance import holm, mean_or_infinite, paired_p, t_interval
+from ftlab.report.sweep.significance import mean_or_infinite, t_interval
+from ftlab.report.sweep.verdict import verdict
 
-RATES = ("format_rate", "base_format_rate", "general_rate", "base_general_rate")
+_RATIOS = ("trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s")
+_SHARES = ("format_rate", "base_format_rate", "general_rate", "base_general_rate")
 _OVER_SEEDS = (
-    "base_loss", "forgetting", "trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s", *RATES,
+    "base_loss", "forgetting", "learning_rate", "trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s", *_SHARES,
 )  # fmt: skip
 
 
@@ -35,18 +39,20 @@ def compare(sweep: Sweep, by: Sequence[str] | None = None, price_per_hour: float
     """
     keys = tuple(row_keys(sweep.jobs) if by is None else by)
     found, chosen_by = groups(sweep.jobs, keys)
-    loss = "loss" if any("loss" in job.values for job in sweep.jobs) else "val_loss"
-    rows = [_row(group, keys, loss, price_per_hour) for group in found]
-    rows = _against_first(rows, loss)
+    losses = Losses("loss" if any("loss" in job.values for job in sweep.jobs) else "val_loss")
+    rows = _against_first([_row(group, keys, losses.key, price_per_hour) for group in found], losses)
+    doubts = find_doubts(rows, chosen_by, losses, sweep)
+    advised = advise(rows, losses, doubts.untrusted)
     return Comparison(
         title=_title(sweep.jobs, keys),
         folder=sweep.folder,
         by=keys,
         chosen_by=chosen_by,
-        rows=tuple(rows),
+        rows=tuple(advised),
         columns=tuple(column for column in COLUMNS if any(column.key in row.values for row in rows)),
         jobs=sweep.jobs,
-        warnings=sweep.notes,
+        verdict=tuple(verdict(advised, losses, doubts.untrusted)),
+        warnings=(*sweep.notes, *doubts.sentences),
         price_per_hour=price_per_hour,
         counts=dict(Counter(job.status for job in sweep.jobs)),
     )
@@ -82,6 +88,7 @@ def _row(group: Group, keys: Sequence[str], loss: str, price_per_hour: float | N
         jobs=jobs,
         done=sum(job.status == "done" for job in group.jobs),
         asked=len(group.jobs),
+        repeated=sum(job.status == "done" for job in group.choices[best]) - len(jobs),
     )
 
 
@@ -95,7 +102,7 @@ def _values(jobs: Sequence[Job], loss: str, price_per_hour: float | None) -> dic
     found: dict[str, Measured] = {}
     for key, name in (("loss", loss), *((key, key) for key in _OVER_SEEDS)):
         if values := [job.values[name] for job in jobs if name in job.values]:
-            found[key] = _within_one(measure(values)) if key in RATES else measure(values)
+            found[key] = _within_one(measure(values)) if key in _SHARES else measure(values)
     for key, name in (("perplexity", "loss"), ("base_perplexity", "base_loss")):
         if name in found:
             found[key] = _each(found[name], _exp)
@@ -104,7 +111,7 @@ def _values(jobs: Sequence[Job], loss: str, price_per_hour: float | None) -> dic
     return found
 
 
-def _each(measured: Measured, function) -> Measured:
+def _each(measured: Measured, function: Callable[[float], float]) -> Measured:
     ends = (None if end is None else function(end) for end in (measured.low, measured.high))
     return Measured(function(measured.mean), *ends, measured.count)
 
@@ -123,28 +130,19 @@ def _within_one(measured: Measured) -> Measured:
     return replace(measured, low=max(0.0, measured.low), high=min(1.0, measured.high))
 
 
-def _against_first(rows: Sequence[Row], loss: str) -> list[Row]:
+def _against_first(rows: Sequence[Row], losses: Losses) -> list[Row]:
     """Adds to each row what it is worth beside the first."""
     first, *others = rows
-    differences = [_difference(first, row, loss) for row in others]
-    tested = [one.p for one in differences if one and one.p is not None]
-    adjusted = iter(holm(tested))
-    held = [first]
-    for row, one in zip(others, differences, strict=True):
-        if one and one.p is not None:
-            one = replace(one, p_holm=next(adjusted))
-        held.append(replace(row, difference=one))
-    return [replace(row, kept=_kept(first, row)) for row in held]
+    held = [
+        first,
+        *(replace(row, difference=one) for row, one in zip(others, losses.differences(first, others), strict=True)),
+    ]
+    return [replace(row, kept=_kept(first, row), ratios=_ratios(first, row)) for row in held]
 
 
-def _difference(first: Row, row: Row, loss: str) -> Difference | None:
-    sides = [{setting(job, SEED): job.values.get(loss, inf) for job in one.jobs} for one in (first, row)]
-    both = sides[0].keys() & sides[1].keys()
-    pairs = [sides[1][seed] - sides[0][seed] for seed in sorted(both) if isfinite(sides[0][seed] + sides[1][seed])]
-    if not pairs:
-        return None
-    low, high = interval[1:] if (interval := t_interval(pairs)) else (None, None)
-    return Difference(mean(pairs), low, high, paired_p(pairs), None, len(pairs))
+def _ratios(first: Row, row: Row) -> dict[str, float]:
+    both = ((key, first.values.get(key), row.values.get(key)) for key in _RATIOS)
+    return {key: own.mean / other.mean for key, other, own in both if other and own and other.mean > 0}
 
 
 def _kept(first: Row, row: Row) -> float | None:

@@ -54,10 +54,12 @@ COLUMNS = (
     Column("tokens_per_s", "tokens/s", "higher"),
     Column("wall_s", "time", "lower"),
     Column("cost", "cost", "lower"),
+    Column("learning_rate", "learning rate", None),
 )
 """All columns in their order. `loss`: nats a token of the held-out answers (test rows; validation rows where those were
 not measured). `forgetting`: loss on general texts after training less that before, in nats. Rates go from 0 to 1;
-`cost` is `price_per_hour` times hours, for one run."""
+`cost` is `price_per_hour` times hours, for one run; `learning_rate` is the one that was chosen for the row, where several
+were tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,9 @@ class Row:
         asked: Jobs that the sweep has for this row.
         kept: The share of the first row's improvement over the base that this row reaches; None where it has none.
         difference: Against the first row; None for the first row itself, and where no seed is common.
+        ratios: `peak_bytes`, `tokens_per_s`, `wall_s` and `trainable_parameters` as multiples of the first row's.
+        repeated: Done jobs of the chosen settings that a later one with the same seed stands for.
+        choose: When to choose this row, as a clause without a full stop; empty where nothing can be said.
     """
 
     name: str
@@ -126,6 +131,9 @@ class Row:
     asked: int
     kept: float | None = None
     difference: Difference | None = None
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    repeated: int = 0
+    choose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,7 @@ class Comparison:
         verdict: What it comes to, one sentence or two an entry.
         warnings: What speaks against comparing the rows, one sentence an entry.
         price_per_hour: What an hour of the hardware costs; None = unknown.
+        counts: How many jobs there are of each status.
     """
 
     title: str

@@ -4,7 +4,6 @@ In: a sweep's folder. Out: its jobs with their overrides, and what `sweep.json` 
 """
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ class Asked:
         folder: The name of its folder; empty where that isn't known.
         status: `done`, `failed`, `interrupted`, `running`, `waiting`, …; empty where nobody has recorded it.
         error: Why it isn't done; empty where it is.
+        slot: What it ran on, as the launcher names it; empty where that isn't known.
     """
 
     number: int
@@ -39,28 +39,43 @@ class Asked:
     folder: str = ""
     status: str = ""
     error: str = ""
+    slot: str = ""
 
 
-def asked_jobs(folder: Path, notes: list[str]) -> list[Asked]:
-    """Finds the jobs of a sweep.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a sweep was asked for.
+
+    Attributes:
+        jobs: Those of `sweep.json`, and those of `multirun.yaml` that it doesn't have. A sweeper that chooses its jobs
+            as it goes, such as Optuna, leaves none that could be missing.
+        in_one_process: Whether Hydra's own launcher ran them, one after the other.
+    """
+
+    jobs: tuple[Asked, ...] = ()
+    in_one_process: bool = False
+
+
+def read_request(folder: Path, notes: list[str]) -> Request:
+    """Finds out what a sweep was asked for.
 
     Args:
         folder: The sweep's.
         notes: Takes what couldn't be read, as sentences.
 
     Returns:
-        Those of `sweep.json`, and those of `multirun.yaml` that it doesn't have. A sweeper that chooses its jobs as it
-        goes, such as Optuna, leaves none that could be missing.
+        What is known; nothing where neither launcher nor Hydra left a file.
 
     Raises:
         ValueError: `sweep.json` is of a newer version.
     """
     recorded = _pool(folder / POOL, notes)
-    known = {tuple(sorted(one.overrides)) for one in recorded}
-    wanted = [one for one in _multirun(folder / MULTIRUN, notes) if tuple(sorted(one)) not in known]
-    taken = {one.number for one in recorded}
+    known, taken = {tuple(sorted(one.overrides)) for one in recorded}, {one.number for one in recorded}
+    combinations, launcher = _multirun(folder / MULTIRUN, notes)
+    wanted = [one for one in combinations if tuple(sorted(one)) not in known]
     free = (number for number in range(len(taken) + len(wanted)) if number not in taken)
-    return recorded + [Asked(number, one) for number, one in zip(free, wanted, strict=False)]
+    jobs = (*recorded, *(Asked(number, one) for number, one in zip(free, wanted, strict=False)))
+    return Request(jobs, in_one_process=launcher.endswith(".BasicLauncher"))
 
 
 def _pool(file: Path, notes: list[str]) -> list[Asked]:
@@ -78,21 +93,23 @@ def _pool(file: Path, notes: list[str]) -> list[Asked]:
 
 def _entry(entry: dict[str, Any]) -> Asked:
     folder = Path(entry["folder"] or "").name
-    return Asked(int(entry["num"]), tuple(entry["overrides"]), folder, entry["status"], entry["error"] or "")
+    return Asked(
+        int(entry["num"]), tuple(entry["overrides"]), folder, entry["status"], entry["error"] or "", entry["slot"]
+    )
 
 
-def _multirun(file: Path, notes: list[str]) -> Iterable[tuple[str, ...]]:
-    """The combinations that Hydra's own sweeper makes of what was typed, in its order."""
+def _multirun(file: Path, notes: list[str]) -> tuple[list[tuple[str, ...]], str]:
+    """The combinations that Hydra's own sweeper makes of what was typed, in its order; and the launcher's class."""
     try:
         hydra = yaml.load(file.read_text(encoding="utf-8"), _Loader)["hydra"]  # noqa: S506 (it is the safe one)
-        sweeper = hydra["sweeper"]
-        if not str(sweeper.get("_target_")).endswith(".BasicSweeper"):
-            return []
+        sweeper, launcher = hydra["sweeper"], str(hydra["launcher"]["_target_"])
+        if not str(sweeper["_target_"]).endswith(".BasicSweeper"):
+            return [], launcher
         texts = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
         overrides = OverridesParser.create().parse_overrides([*texts, *hydra["overrides"]["task"]])
-        return [tuple(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
+        return [tuple(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch], launcher
     except FileNotFoundError:
-        return []
+        return [], ""
     except (OSError, UnicodeDecodeError, yaml.YAMLError, HydraException, LookupError, TypeError) as error:
         notes.append(f"{file} can't be read ({type(error).__name__}: {error}): missing jobs may not be seen.")
-        return []
+        return [], ""

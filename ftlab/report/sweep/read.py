@@ -17,10 +17,10 @@ import yaml
 from ftlab.report.card import FILE as CARD
 from ftlab.report.card import read_card
 from ftlab.report.folder import METRICS, Column, read_metrics
-from ftlab.report.sweep.expected import Asked, asked_jobs
+from ftlab.report.sweep.expected import Asked, Request, read_request
 from ftlab.report.sweep.values import facts_of, values_of
 
-Status = Literal["done", "failed", "interrupted", "running", "missing"]
+Status = Literal["done", "failed", "interrupted", "pruned", "running", "missing"]
 
 OVERRIDES = Path(".hydra") / "overrides.yaml"
 
@@ -36,7 +36,7 @@ class Job:
         folder: Its folder; None where there is none.
         number: Its number in the sweep; None for a single run.
         overrides: What was typed for it, by key; numbers in their shortest form.
-        status: How it ended. `running` may also mean that it was killed: `error` says when it was last seen.
+        status: How it ended; a search prunes a job that promises too little. `running` may also mean that it was killed: `error` says when it was last seen.
         error: Why it isn't done; empty where it is.
         values: What it measured, by name (`ftlab.report.sweep.values`). One that wasn't measured is left out; NaN and
             infinite stay.
@@ -63,11 +63,13 @@ class Sweep:
         folder: Where the comparison is written: the sweep's folder, the first where there are several.
         jobs: All of them, in the order of the sweep.
         notes: What couldn't be read, one sentence each.
+        in_one_process: Whether several jobs ran in one process, one after the other.
     """
 
     folder: Path
     jobs: tuple[Job, ...]
     notes: tuple[str, ...] = ()
+    in_one_process: bool = False
 
 
 def read_sweep(*folders: Path) -> Sweep:
@@ -84,12 +86,16 @@ def read_sweep(*folders: Path) -> Sweep:
     """
     jobs: dict[Path | str, Job] = {}
     notes: list[str] = []
+    shared = False
     for folder in folders:
-        found = [_run(folder, None, notes)] if (folder / CARD).is_file() else _sweep(folder, notes)
+        is_run = (folder / CARD).is_file()
+        request = Request() if is_run else read_request(folder, notes)
+        found = [_run(folder, None, notes)] if is_run else _sweep(folder, request.jobs, notes)
+        shared |= request.in_one_process and sum(job.folder is not None for job in found) > 1
         if not any(job.folder for job in found):
             raise ValueError(f"{folder} holds no run: neither {CARD} nor folders with one.")
         jobs |= {job.folder.resolve() if job.folder else f"{folder.resolve()}#{job.name}": job for job in found}
-    return Sweep(folders[0], tuple(jobs.values()), tuple(notes))
+    return Sweep(folders[0], tuple(jobs.values()), tuple(notes), shared)
 
 
 def read_curves(job: Job, columns: Sequence[str]) -> Mapping[str, Column]:
@@ -117,9 +123,8 @@ def canonical(value: str) -> str:
         return value.strip()
 
 
-def _sweep(folder: Path, notes: list[str]) -> list[Job]:
+def _sweep(folder: Path, asked: Sequence[Asked], notes: list[str]) -> list[Job]:
     """Every folder with a run, and every job that was asked for, in the order of their numbers."""
-    asked = asked_jobs(folder, notes)
     by_folder = {one.folder: one for one in asked if one.folder}
     by_overrides: dict[tuple[str, ...], list[Asked]] = {}
     for one in asked:
@@ -178,7 +183,7 @@ def _run(folder: Path, asked: Asked | None, notes: list[str]) -> Job:
         status=status,
         error=error,
         values=values_of(card) if card else {},
-        facts=facts_of(card) if card else {},
+        facts={**(facts_of(card) if card else {}), "slot": asked.slot if asked else ""},
         config=(card or {}).get("config") or {},
     )
 
@@ -190,16 +195,20 @@ def _status(folder: Path, card: Mapping[str, Any] | None, asked: Asked | None) -
         return "done", ""
     if own in ("failed", "interrupted"):
         return own, str((card or {}).get("error", ""))
+    if own == "pruned":
+        return "pruned", str(((card or {}).get("pruned") or {}).get("reason", "the search ended it early"))
     if asked and asked.status in ("failed", "interrupted"):
         return asked.status, asked.error
     if card is None:
         return "failed", f"it ended before it began to train, or has just started: there is no {CARD} to read"
-    last_s = max((file.stat().st_mtime for file in (folder / CARD, folder / METRICS) if file.is_file()))
+    last_s = max(file.stat().st_mtime for file in (folder / CARD, folder / METRICS) if file.is_file())
     return "running", f"it has not ended: it is running, or was killed; last sign {_ago(time.time() - last_s)} ago"
 
 
 def _missing(asked: Asked) -> Job:
-    status: Status = asked.status if asked.status in get_args(Status) and asked.status != "done" else "missing"
+    status: Status = (
+        asked.status if asked.status in get_args(Status) and asked.status not in ("done", "pruned") else "missing"
+    )
     error = asked.error or ("its folder is gone" if asked.status == "done" else "it was never started")
     return Job(f"#{asked.number}", None, asked.number, parsed(asked.overrides), status, error)
 

@@ -1,4 +1,4 @@
-"""Student's t: intervals over seeds, paired differences, p-values for several comparisons. In and out: plain numbers."""
+"""Student's t: intervals over seeds, paired differences, p-values of several tests. In and out: plain numbers."""
 
 from collections.abc import Iterable, Sequence
 from math import atan, cos, fsum, inf, isfinite, pi, sin, sqrt, tan

@@ -18,7 +18,7 @@ _METRICS = {
     "general_rate": metric.GENERAL_PROBE_RATE,
     "base_general_rate": metric.GENERAL_PROBE_RATE_BASE,
 }
-"""`val_loss` is the lowest held-out loss during training, on validation rows; the others are of the end, on test rows."""
+"""`val_loss` is the lowest held-out loss during training, of validation rows; the others are of the end, of test rows."""
 
 
 def values_of(card: Mapping[str, Any]) -> dict[str, float]:
@@ -29,8 +29,8 @@ def values_of(card: Mapping[str, Any]) -> dict[str, float]:
 
     Returns:
         By name: those of `_METRICS`, `forgetting` (loss on general texts after less before, in nats),
-        `trainable_parameters`, `peak_bytes`, `tokens_per_s` and `wall_s` (from the start to the last writing of the
-        card). What wasn't measured is left out.
+        `trainable_parameters`, `peak_bytes`, `tokens_per_s`, `wall_s` (from the start to the last writing of the card)
+        and `learning_rate`. What wasn't measured is left out.
     """
     metrics, measured = card.get("metrics") or {}, card.get("measured") or {}
     found = {name: metrics.get(key) for name, key in _METRICS.items()}
@@ -38,6 +38,7 @@ def values_of(card: Mapping[str, Any]) -> dict[str, float]:
         found["forgetting"] = found["general_loss"] - found["base_general_loss"]
     found["trainable_parameters"] = (card.get("model") or {}).get("trainable_parameters")
     found |= {key: measured.get(key) for key in ("peak_bytes", "tokens_per_s")}
+    found["learning_rate"] = ((card.get("config") or {}).get("optimizer") or {}).get("lr")
     begun, ended = (_seconds(card.get(key)) for key in ("started", "written"))
     found["wall_s"] = ended - begun if begun is not None and ended is not None else None
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
@@ -50,9 +51,10 @@ def facts_of(card: Mapping[str, Any]) -> dict[str, Any]:
         card: A run's card.
 
     Returns:
-        By name: `model` (base and the fingerprint of its weights), `data` (hash of the encoded rows), `train_rows`,
-        `test_rows`, `steps`, `batch_rows`, `device`, `evaluation` (its settings as JSON), `versions` (of packages that
-        can change a result), `attempt`, and `started_s` and `ended_s` (seconds since 1970).
+        By name: `model` (base and fingerprint of its weights), `data` (hash of the encoded rows), `train` and `test`
+        (rows and tokens of the split), `steps`, `batch_rows`, `device`, `evaluation` (its settings as JSON),
+        `versions` (of packages that can change a result), `attempt`, `started_s` and `ended_s` (seconds since 1970),
+        and `command` (what was typed, as words).
     """
     data, model, config = (card.get(key) or {} for key in ("data", "model", "config"))
     splits = data.get("splits") or {}
@@ -60,8 +62,8 @@ def facts_of(card: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "model": " ".join(str(model.get(key)) for key in ("base", "weights", "base_fingerprint")),
         "data": data.get("sha256"),
-        "train_rows": (splits.get("train") or {}).get("rows"),
-        "test_rows": (splits.get("test") or {}).get("rows"),
+        "train": _split(splits.get("train")),
+        "test": _split(splits.get("test")),
         "steps": card.get("total_steps"),
         "batch_rows": (config.get("training") or {}).get("batch_rows"),
         "device": card.get("device"),
@@ -70,7 +72,12 @@ def facts_of(card: Mapping[str, Any]) -> dict[str, Any]:
         "attempt": card.get("attempt"),
         "started_s": _seconds(card.get("started")),
         "ended_s": _seconds(card.get("written")),
+        "command": card.get("command") or [],
     }
+
+
+def _split(found: Mapping[str, Any] | None) -> str | None:
+    return f"{found.get('rows', 0):,} rows of {found.get('tokens', 0):,} tokens" if found else None
 
 
 def _seconds(moment: Any) -> float | None:

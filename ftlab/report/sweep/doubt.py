@@ -1,0 +1,209 @@
+"""What speaks against holding rows against each other. In: rows with their jobs. Out: sentences, and columns to leave out.
+
+A difference that isn't one of the swept keys' doing (other data, steps, hardware, settings of the evaluation) is said
+with the values of each row; where it decides a column, nothing is concluded from that column.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+from typing import Any
+
+from ftlab.report.sweep.comparison import Row
+from ftlab.report.sweep.difference import Losses
+from ftlab.report.sweep.group import RATES, SEED, setting
+from ftlab.report.sweep.read import Job, Sweep
+
+_ROWS_NAMED = 4
+_VALUE_CHARACTERS = 60
+
+_LOSS = ("loss", "perplexity", "kept")
+_SPEED = ("tokens_per_s", "wall_s", "cost")
+
+
+@dataclass(frozen=True, slots=True)
+class _Circumstance:
+    """Something that should be the same for all rows.
+
+    Attributes:
+        title: What differs, as the end of `The rows differ in …`.
+        means: What that means.
+        spoils: The columns that say nothing then.
+    """
+
+    title: str
+    means: str
+    spoils: tuple[str, ...] = ()
+
+
+_CIRCUMSTANCES: Mapping[str, _Circumstance] = {
+    "model": _Circumstance(
+        "their base model", "Losses a token of different tokenizers can't be compared: look at the answers.", _LOSS
+    ),
+    "test": _Circumstance("the rows they are tested on", "Their losses can't be compared.", (*_LOSS, "format_rate")),
+    "evaluation": _Circumstance(
+        "how they are evaluated", "Numbers that depend on it can't be compared.", ("format_rate", "forgetting")
+    ),
+    "train": _Circumstance("what they are trained on", "Part of their difference is that of the rows."),
+    "steps": _Circumstance("optimizer steps", "Part of their difference is that of the steps."),
+    "batch_rows": _Circumstance("rows a step", "They saw different numbers of rows in the same steps."),
+    "device": _Circumstance("hardware", "Speed, memory, time and cost can't be compared.", (*_SPEED, "peak_bytes")),
+    "versions": _Circumstance("versions of packages", "Small differences may be those of the versions."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What was found.
+
+    Attributes:
+        sentences: One for each finding.
+        untrusted: Columns from which nothing may be concluded.
+    """
+
+    sentences: tuple[str, ...]
+    untrusted: frozenset[str]
+
+
+def find_doubts(rows: Sequence[Row], chosen_by: Sequence[str], losses: Losses, sweep: Sweep) -> Doubts:
+    """Looks for what speaks against comparing rows.
+
+    Args:
+        rows: All rows.
+        chosen_by: The keys that were chosen within them.
+        losses: Where held-out losses stand.
+        sweep: What the rows were made of.
+    """
+    sentences, untrusted = [], set[str]()
+    for name, circumstance in _CIRCUMSTANCES.items():
+        if said := _different(rows, name):
+            sentences.append(f"The rows differ in {circumstance.title}: {said}. {circumstance.means}")
+            untrusted |= set(circumstance.spoils)
+    jobs = [job for row in rows for job in row.jobs]
+    if sweep.in_one_process and len(jobs) > 1 and any(_is_cpu(job) for job in jobs):
+        sentences.append(
+            "All jobs ran in one process, whose memory on a CPU counts what earlier jobs left: peak memory can't be "
+            "compared. With hydra/launcher=gpu_pool each job has a process of its own."
+        )
+        untrusted.add("peak_bytes")
+    if most := max(map(_side_by_side, _by_place(sweep.jobs).values()), default=1) - 1:
+        sentences.append(
+            f"Up to {most + 1} jobs ran side by side on one device: speed and time are those of a shared one."
+        )
+    sentences += [*_of_losses(rows, losses), *_of_seeds(rows), *_of_choices(rows, chosen_by)]
+    return Doubts(tuple(sentences), frozenset(untrusted))
+
+
+def _different(rows: Sequence[Row], name: str) -> str:
+    """The values of a circumstance by row; nothing where it is the same for runs of the same seed."""
+    by_seed = defaultdict[str, set[str]](set)
+    for row in rows:
+        for job in row.jobs:
+            by_seed[setting(job, SEED)].add(str(job.facts.get(name)))
+    if all(len(values) == 1 for values in by_seed.values()):
+        return ""
+    by_row = {row.name: sorted({str(job.facts.get(name)) for job in row.jobs}) for row in rows if row.jobs}
+    named = [f"{name} {_short(' / '.join(values))}" for name, values in list(by_row.items())[:_ROWS_NAMED]]
+    more = len(by_row) - len(named)
+    return "; ".join(named) + (f"; and {more:,} more" if more > 0 else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _VALUE_CHARACTERS else f"{text[: _VALUE_CHARACTERS - 1]}…"
+
+
+def _is_cpu(job: Job) -> bool:
+    return str(job.facts.get("device", "")).startswith("CPU")
+
+
+def _by_place(jobs: Sequence[Job]) -> Mapping[str, list[Job]]:
+    """Jobs by what they may share: the processor, or a GPU as the launcher names it."""
+    found = defaultdict[str, list[Job]](list)
+    for job in jobs:
+        if _is_cpu(job):
+            found[str(job.facts["device"])].append(job)
+        elif slot := job.facts.get("slot"):
+            found[str(slot)].append(job)
+    return found
+
+
+def _side_by_side(jobs: Sequence[Job]) -> int:
+    """How many of the jobs ran at the same time, at most."""
+    moments: list[tuple[Any, int]] = []
+    for job in jobs:
+        begun, ended = job.facts.get("started_s"), job.facts.get("ended_s")
+        if begun is not None and ended is not None:
+            moments += [(begun, 1), (ended, -1)]
+    running = most = 0
+    for _, change in sorted(moments):  # an end comes before a beginning in the same second
+        running += change
+        most = max(most, running)
+    return most
+
+
+def _of_losses(rows: Sequence[Row], losses: Losses) -> Iterator[str]:
+    if losses.key == "val_loss" and any(row.jobs for row in rows):
+        yield "Test rows were not measured: held-out loss is the lowest on validation rows, which flatters all rows."
+    for row in rows:
+        found = losses.by_seed(row)
+        broken = [seed for seed, loss in found.items() if not isfinite(loss)]
+        if broken:
+            yield f"{row.name}: the held-out loss of seed {', '.join(broken)} is not finite or was not measured."
+        if len(found) > 1 and len(set(found.values())) == 1 and not broken:
+            yield f"{row.name}: all seeds gave the same loss, so that nothing is known about chance."
+
+
+def _of_seeds(rows: Sequence[Row]) -> Iterator[str]:
+    counts = {row.name: len(row.jobs) for row in rows if row.jobs}
+    if len(set(counts.values())) > 1:
+        fewer = {name: count for name, count in counts.items() if count < max(counts.values())}
+        named = ", ".join(f"{name} {count}" for name, count in list(fewer.items())[:_ROWS_NAMED])
+        more = f" and {len(fewer) - _ROWS_NAMED:,} more" if len(fewer) > _ROWS_NAMED else ""
+        yield f"Not all rows have {max(counts.values())} seeds: {named}{more}."
+    if again := [job for row in rows for job in row.jobs if (job.facts.get("attempt") or 1) > 1]:
+        yield f"{_runs(len(again))} went on after an interruption: time and cost count the last start only."
+    for row in rows:
+        extra = row.repeated
+        if extra:
+            yield f"{row.name}: {_runs(extra)} with the same settings and seed as a later one aren't counted."
+
+
+def _of_choices(rows: Sequence[Row], chosen_by: Sequence[str]) -> Iterator[str]:
+    edges = defaultdict[tuple[str, str, str, str], list[str]](list)
+    for row in rows:
+        for key in chosen_by:
+            if found := _edge(row, key):
+                edges[key, *found].append(row.name)
+    for (key, value, end, further), names in edges.items():
+        named = ", ".join(names[:_ROWS_NAMED]) + (
+            f" and {len(names) - _ROWS_NAMED}" if len(names) > _ROWS_NAMED else ""
+        )
+        yield f"{named}: the best {key}, {value}, is the {end} tried. Widen the range: {key}={further} may be better."
+    is_tuned = any(key in RATES for key in (*chosen_by, *(key for row in rows for key in row.settings)))
+    if len(rows) > 1 and not is_tuned:
+        yield (
+            "Each row ran at one learning rate, and another may suit it better: a row can only be judged at its own "
+            "best. Add training.lr_factor=0.5,1,2."
+        )
+
+
+def _edge(row: Row, key: str) -> tuple[str, str, str] | None:
+    """The chosen value of a key, whether it is the least or the largest of those with a result, and one beyond."""
+    tried = {choice.settings[key] for choice in row.choices if choice.loss}
+    try:
+        numbers = sorted({float(value): value for value in tried}.items())
+    except ValueError:
+        return None
+    if len(numbers) < 2 or key not in row.chosen or min(numbers)[0] <= 0:
+        return None
+    factor = max(high / low for (low, _), (high, _) in pairwise(numbers))
+    chosen = float(row.chosen[key])
+    if chosen == numbers[-1][0]:
+        return row.chosen[key], "highest", f"{chosen * factor:.3g}"
+    return (row.chosen[key], "lowest", f"{chosen / factor:.3g}") if chosen == numbers[0][0] else None
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'' if count == 1 else 's'}"
