@@ -52,6 +52,7 @@ class Point:
         high: Where it ends.
         bottom: Where its bar along the y axis begins; None draws none.
         top: Where it ends.
+        hint: What it is, to whoever points at it; empty = the names of its group and its label.
     """
 
     x: float
@@ -61,6 +62,7 @@ class Point:
     high: float | None = None
     bottom: float | None = None
     top: float | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def scatter_plot(groups: Sequence[Group], *, colours: Sequence[int], x_title: st
     drawn = [axes(x, y, x_title=x_title, y_title=y_title), above, below]
     drawn += [_group(group, colour, x, y) for group, colour in zip(groups, colours, strict=True)]
     drawn += _labels([(x(point.x), y(point.y), point.label) for point in points if point.label])
-    said = "; ".join(_said(group) for group in groups if not group.faint)
+    said = "; ".join(_said(group) for group, colour in zip(groups, colours, strict=True) if colour and not group.faint)
     return drawing(f"{y_title} by {x_title}", *drawn, height=HEIGHT + height, description=said)
 
 
@@ -138,7 +140,8 @@ def _group(group: Group, colour: int, x: Scale, y: Scale) -> Markup:
             drawn.append(line(x(point.low), height, x(point.high), height, f"line-{colour} faint"))
         if point.bottom is not None and point.top is not None:
             drawn.append(line(place, y(point.bottom), place, y(point.top), f"line-{colour} faint"))
-        hint = f"{f'{group.name} {point.label}'.strip()}: {shown(point.x)}, {shown(point.y)}"
+        name = point.hint or f"{group.name} {point.label}".strip()
+        hint = f"{name}: {shown(point.x)}, {shown(point.y)}"
         drawn.append(_mark(place, height, colour, hint, faint=group.faint))
     return Markup("").join(drawn)
 

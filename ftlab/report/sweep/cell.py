@@ -14,7 +14,7 @@ def shown_value(key: str, value: float | None) -> str:
 
     >>> shown_value("loss", 0.27), shown_value("forgetting", -0.0104), shown_value("format_rate", 0.985)
     ('0.270', '−0.010', '98.5 %')
-    >>> shown_value("peak_bytes", 1_400_000_000), shown_value("wall_s", 4000), shown_value("trainable_parameters", 20480)
+    >>> shown_value("peak_bytes", 1.4e9), shown_value("wall_s", 4000), shown_value("trainable_parameters", 20480)
     ('1.30 GiB', '1.1 h', '20.5 k')
 
     Args:
