@@ -1,11 +1,15 @@
 """A blind test made by hand: questions and answers of any arms, sealed with a known secret; and votes on it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from ftlab.evaluation.blind.answers import AnswerFile, ArmAnswer
 from ftlab.evaluation.blind.seal import ANSWERS, seal
-from ftlab.evaluation.blind.sheet import CRITERIA, Choice, Rating, Side, open_marks
+from ftlab.evaluation.blind.sheet import CRITERIA, FILE_KIND, Choice, Rating, Side, open_marks
+from ftlab.evaluation.blind.store import RatingStore
 from ftlab.evaluation.blind.strip import Rules
 from ftlab.evaluation.blind.trial import Asked, Trial, write_questions
 
@@ -74,3 +78,18 @@ def vote(trial: Trial, rater: str, prefer: Preference, *, most: int | None = Non
         marks["terminology"] = {"left": side == "left", "right": side == "right"}
         ratings.append(Rating(trial.key.test, rater, item.id, choice, marks, "", AT))
     return ratings
+
+
+def rating_file(ratings: Iterable[Rating]) -> dict[str, Any]:
+    """What a page saves for its rater to send back, as plain values."""
+    return {"kind": FILE_KIND, "ratings": [rating.to_dict() for rating in ratings]}
+
+
+def keep(store: RatingStore, rating: Rating) -> bool:
+    """Lets a store take in a vote with the time that it bears, by a file; returns whether anything changed."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "ratings.json")
+        file.write_text(json.dumps(rating_file([rating])))
+        merged = store.merge(file, test=rating.test, items={rating.item}, raters={rating.rater})
+    assert not merged.refused
+    return not merged.unchanged

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from ftlab.evaluation.blind.outcome import Outcome
-from ftlab.evaluation.blind.sheet import Rating, rating_file
+from ftlab.evaluation.blind.sheet import Rating
 from ftlab.evaluation.blind.store import RatingStore
 from ftlab.evaluation.blind.trial import Trial
 from ftlab.logger.wandb import WandbRun
@@ -19,7 +19,7 @@ from ftlab.stage import votes
 from ftlab.stage.compare import raters_of
 from ftlab.stage.votes import Scored, publish, score_test
 from tests.config.composition import composed
-from tests.reference.made_trial import made_trial, two_arms, vote
+from tests.reference.made_trial import keep, made_trial, rating_file, two_arms, vote
 from tests.reference.trained_run import write_run
 
 ITEMS = 20
@@ -57,7 +57,7 @@ def trial(tmp_path: Path) -> Trial:
 def test_votes_of_the_page_and_of_files_are_put_together(trial: Trial, tmp_path: Path) -> None:
     store = RatingStore(trial.folder / "ratings.sqlite")
     for one in vote(trial, "anna", _tuned):
-        store.put(one)
+        keep(store, one)
     sent = _written(tmp_path / "inbox" / "ben.json", vote(trial, "ben", lambda *_: None))
     scored = _score(trial.folder, f"compare.ratings=[{sent.parent}]")
     assert {name: rater.rated for name, rater in scored.result.raters.items()} == {"anna": ITEMS, "ben": ITEMS}
@@ -122,7 +122,7 @@ def test_votes_of_another_test_in_the_store_are_counted_and_left_out(
 ) -> None:
     store = RatingStore(trial.folder / "ratings.sqlite")
     for one in [*vote(trial, "anna", _tuned), *vote(two_arms(tmp_path / "other", 3), "anna", _tuned)]:
-        store.put(one)
+        keep(store, one)
     assert _score(trial.folder).result.votes == ITEMS
     assert "3 votes are left out: each belongs to another test" in caplog.text
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf, flag_override
 from ftlab.config.folder import CONF_DIR
 from ftlab.evaluation.blind.store import RatingStore
 from ftlab.task import compare
-from tests.reference.made_trial import made_trial, two_arms, vote
+from tests.reference.made_trial import keep, made_trial, two_arms, vote
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
@@ -32,7 +32,7 @@ def test_a_sealed_test_is_rated_and_scored(
     assert "compare.action=score" in capsys.readouterr().out
     store = RatingStore(trial.folder / "ratings.sqlite")
     for one in vote(trial, "anna", lambda left, right: "tuned"):
-        store.put(one)
+        keep(store, one)
     _run(monkeypatch, f"compare.folder={trial.folder}", "compare.action=score")
     said = capsys.readouterr().out
     assert "tuned is better than base." in said

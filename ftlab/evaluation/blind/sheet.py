@@ -166,15 +166,6 @@ def read_rating(value: object, where: str, criteria: Collection[str] = CRITERIA)
     return Rating(**given)
 
 
-def rating_file(ratings: Iterable[Rating]) -> dict[str, Any]:
-    """Returns what a file of ratings holds, as plain values; `read_rating_file` reads it.
-
-    Args:
-        ratings: The votes.
-    """
-    return {"kind": FILE_KIND, "ratings": [rating.to_dict() for rating in ratings]}
-
-
 def read_rating_file(path: Path, criteria: Collection[str] = CRITERIA) -> tuple[Rating, ...]:
     """Reads a file that a rater sent back: all of it or nothing.
 

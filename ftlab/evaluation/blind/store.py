@@ -94,18 +94,6 @@ class RatingStore:
                     base.execute(statement)
                 base.execute(f"PRAGMA user_version = {VERSION}")
 
-    def put(self, rating: Rating) -> bool:
-        """Keeps a vote; it stands if it is the newest of its item.
-
-        Args:
-            rating: The vote. One that says the same as the one that stands changes nothing.
-
-        Returns:
-            Whether anything changed.
-        """
-        with self._write() as base:
-            return _keep(base, rating) != "unchanged"
-
     def put_now(self, rating: Rating) -> bool:
         """Keeps a vote that is given at this moment: it stands, whatever a clock said before.
 

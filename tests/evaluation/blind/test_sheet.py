@@ -16,13 +16,12 @@ from ftlab.evaluation.blind.sheet import (
     Rating,
     open_marks,
     rater_problems,
-    rating_file,
     read_rating,
     read_rating_file,
     stray_problems,
 )
 from ftlab.problem import InputError
-from tests.reference.made_trial import AT
+from tests.reference.made_trial import AT, rating_file
 
 GOOD = Rating("test", "anna", "item", "left", open_marks(), "", AT)
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from ftlab.evaluation.blind.sheet import Choice, Rating, open_marks, rating_file
+from ftlab.evaluation.blind.sheet import Choice, Rating, open_marks
 from ftlab.evaluation.blind.store import Merged, RatingStore
 from ftlab.problem import InputError
+from tests.reference.made_trial import keep, rating_file
 
 ROOT = Path(__file__).parents[3]
 ITEMS = {f"i-{number}" for number in range(50)}
@@ -50,17 +51,17 @@ def _rows(store: RatingStore) -> int:
 
 
 def test_the_newest_vote_of_an_item_stands(store: RatingStore) -> None:
-    assert store.put(vote(second=1))
-    assert store.put(vote(choice="tie", second=2))
-    assert not store.put(vote(choice="right", second=1)), "older than the one that stands"
-    assert store.put(vote("i-2", second=1))
+    assert keep(store, vote(second=1))
+    assert keep(store, vote(choice="tie", second=2))
+    assert not keep(store, vote(choice="right", second=1)), "older than the one that stands"
+    assert keep(store, vote("i-2", second=1))
     assert store.all() == [vote(choice="tie", second=2), vote("i-2", second=1)]
 
 
 def test_a_vote_that_is_sent_twice_changes_nothing(store: RatingStore) -> None:
-    assert store.put(vote(second=1))
-    assert not store.put(vote(second=1))
-    assert not store.put(vote(second=5)), "it says the same"
+    assert keep(store, vote(second=1))
+    assert not keep(store, vote(second=1))
+    assert not keep(store, vote(second=5)), "it says the same"
     assert _rows(store) == 1
     assert store.undo("t", "anna") == "i-1"
     assert store.all() == []
@@ -68,7 +69,7 @@ def test_a_vote_that_is_sent_twice_changes_nothing(store: RatingStore) -> None:
 
 def test_a_vote_of_this_moment_stands_over_one_of_a_wrong_clock(store: RatingStore) -> None:
     ahead = replace(vote(), at="2099-01-01T00:00:00+00:00")
-    store.put(ahead)
+    keep(store, ahead)
     assert store.put_now(vote(choice="right"))
     (standing,) = store.all()
     assert standing.choice == "right"
@@ -76,10 +77,10 @@ def test_a_vote_of_this_moment_stands_over_one_of_a_wrong_clock(store: RatingSto
 
 
 def test_undo_takes_back_one_vote_after_another(store: RatingStore) -> None:
-    store.put(vote("i-1", "left", second=1))
-    store.put(vote("i-2", "left", second=2))
-    store.put(vote("i-1", "tie", second=3))
-    store.put(vote("i-1", "right", rater="ben", second=9))
+    keep(store, vote("i-1", "left", second=1))
+    keep(store, vote("i-2", "left", second=2))
+    keep(store, vote("i-1", "tie", second=3))
+    keep(store, vote("i-1", "right", rater="ben", second=9))
     assert store.undo("t", "anna") == "i-1"
     assert store.of("t", "anna")["i-1"].choice == "left"
     assert store.undo("t", "anna") == "i-2"
@@ -91,14 +92,14 @@ def test_undo_takes_back_one_vote_after_another(store: RatingStore) -> None:
 
 def test_any_comment_comes_back_as_it_was(store: RatingStore) -> None:
     comment = "'; DROP TABLE vote; -- \x00 \ud800 \u202e 中\r\n"
-    store.put(vote(comment=comment))
+    keep(store, vote(comment=comment))
     assert store.all()[0].comment == comment
 
 
 def test_many_raters_at_once_lose_nothing(store: RatingStore) -> None:
     votes = [vote(f"i-{number}", rater=rater) for number in range(15) for rater in ("anna", "ben", "cy", "di")]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda one: RatingStore(store.path).put(one), votes))
+        list(pool.map(lambda one: RatingStore(store.path).put_now(one), votes))
     assert {rating.key for rating in store.all()} == {one.key for one in votes}
     assert _rows(store) == len(votes)
 
@@ -111,7 +112,7 @@ def test_a_kill_loses_no_vote_that_was_kept(store: RatingStore) -> None:
         "from ftlab.evaluation.blind.store import RatingStore\n"
         "store = RatingStore(Path(sys.argv[1]))\n"
         "for number in range(100_000):\n"
-        "    store.put(Rating('t', 'anna', f'i-{number}', 'tie', open_marks(), '', '2026-01-01T00:00:00+00:00'))\n"
+        "    store.put_now(Rating('t', 'anna', f'i-{number}', 'tie', open_marks(), '', '2026-01-01T00:00:00+00:00'))\n"
         "    print(number, flush=True)\n"
     )
     command = [sys.executable, "-c", script, str(store.path)]
@@ -126,8 +127,8 @@ def test_a_kill_loses_no_vote_that_was_kept(store: RatingStore) -> None:
 
 
 def test_a_files_votes_are_merged_once(store: RatingStore, tmp_path: Path) -> None:
-    store.put(vote("i-1", "left", second=1))
-    store.put(vote("i-2", "left", second=9))
+    keep(store, vote("i-1", "left", second=1))
+    keep(store, vote("i-2", "left", second=9))
     file = _file(
         tmp_path / "anna.json", vote("i-1", "tie", second=5), vote("i-2", "tie", second=5), vote("i-3", second=5)
     )
@@ -147,7 +148,7 @@ def test_a_merged_vote_that_was_taken_back_does_not_return_with_its_file(store: 
 
 
 def test_times_of_different_zones_are_compared_as_moments(store: RatingStore, tmp_path: Path) -> None:
-    store.put(replace(vote(), at="2026-01-01T12:00:00+00:00"))
+    keep(store, replace(vote(), at="2026-01-01T12:00:00+00:00"))
     later = replace(vote(choice="tie"), at="2026-01-01T07:00:01-05:00")
     assert _merge(store, _file(tmp_path / "a.json", later)) == Merged(replaced=1)
 
