@@ -25,7 +25,7 @@ PACKAGES = (
 )  # fmt: skip
 """The packages whose versions can change a result."""
 
-Status = Literal["running", "done", "failed", "interrupted"]
+Status = Literal["running", "done", "failed", "interrupted", "pruned"]
 
 
 @dataclass(slots=True)

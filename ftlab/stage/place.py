@@ -33,7 +33,7 @@ class Place:
         folder: The folder.
         attempt: How many times the run was started, this time included.
         checkpoint: What it goes on from; None = it begins.
-        is_done: Whether the run that is to go on has ended well already.
+        is_done: Whether the run that is to go on has ended well already, or was ended by a search.
         val_loss: Then its lowest held-out loss.
     """
 
@@ -69,7 +69,7 @@ def find_place(cfg: DictConfig) -> Place:
     raise_all(_changed(cfg, card))
     if card is None:
         return Place(folder, attempt=1, checkpoint=None)
-    if card["status"] == "done":
+    if card["status"] in ("done", "pruned"):
         return Place(folder, card["attempt"], None, is_done=True, val_loss=card["metrics"]["val_loss"])
     return Place(folder, card["attempt"] + 1, find_checkpoint(folder / CHECKPOINTS))
 

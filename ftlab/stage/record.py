@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
 from ftlab.callbacks.interrupt import Interrupted
+from ftlab.callbacks.prune import Pruned
 from ftlab.config.build import build_all
 from ftlab.logger.csv import MetricsFile
 from ftlab.logger.evaluation import mirror
@@ -104,7 +105,7 @@ class Record:
         status = _status(error)
         for logger in self.loggers:
             logger.finalize(status)
-        self.card.write(status=status, **({"error": f"{type(error).__name__}: {error}"} if error else {}))
+        self.card.write(status=status, **_ending(error))
         try:
             self._show()
         except Exception as fault:  # what the run came to is written down: no failure to show it may hide that
@@ -113,7 +114,7 @@ class Record:
                 type(fault).__name__, fault, report_command(self.place.folder),
             )  # fmt: skip
         if self.wandb is not None:
-            self.wandb.finish(exit_code=0 if status == "done" else 1)
+            self.wandb.finish(exit_code=0 if status in ("done", "pruned") else 1)
 
     def add_evaluation(self, sections: Mapping[str, Any]) -> None:
         """Adds sections to the card's `evaluation`; those that are there stay.
@@ -174,7 +175,16 @@ def again_command(*changes: str) -> str:
 def _status(error: BaseException | None) -> Status:
     if error is None:
         return "done"
+    if isinstance(error, Pruned):
+        return "pruned"
     return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+
+
+def _ending(error: BaseException | None) -> dict[str, Any]:
+    """What the card holds of how a run ended that didn't come to its end."""
+    if isinstance(error, Pruned):
+        return {"pruned": {"step": error.step, "reason": str(error)}, "metrics": {"val_loss": error.val_loss}}
+    return {} if error is None else {"error": f"{type(error).__name__}: {error}"}
 
 
 def _names(folder: Path, task: str) -> dict[str, Any]:

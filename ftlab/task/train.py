@@ -16,7 +16,7 @@ def run(cfg: DictConfig) -> float | None:
         cfg: The composed configuration.
 
     Returns:
-        The lowest held-out loss; None without validation rows.
+        The lowest held-out loss, or the last one if a search has ended the run; None without validation rows.
 
     Raises:
         InputError: Something in the input can't work; everything that is wrong.
@@ -25,6 +25,7 @@ def run(cfg: DictConfig) -> float | None:
     settle(offline=cfg.offline)
 
     from ftlab.callbacks.interrupt import Interrupted
+    from ftlab.callbacks.prune import Pruned
     from ftlab.stage.conclude import conclude
     from ftlab.stage.fit import train
     from ftlab.stage.load import apply_method, load_base
@@ -44,6 +45,9 @@ def run(cfg: DictConfig) -> float | None:
             val_loss = train(cfg, inputs, model, record)
             tuned = score_whole(cfg, inputs, model)
             conclude(cfg, inputs, record, model, base=base, tuned=tuned, val_loss=val_loss)
+    except Pruned as pruned:
+        log.info("%s", pruned)
+        return pruned.val_loss
     except Interrupted as interruption:
         log.info("%s\n  %s", interruption, go_on_command(inputs.place.folder))
         raise KeyboardInterrupt from interruption

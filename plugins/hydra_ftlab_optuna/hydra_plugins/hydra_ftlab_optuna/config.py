@@ -57,5 +57,7 @@ class OptunaSweeperConf:
 
 _STORE = ConfigStore.instance()
 _STORE.store(group="hydra/sweeper", name="ftlab_optuna", node=OptunaSweeperConf, provider="ftlab_optuna")
-if find_spec("hydra_plugins.hydra_optuna_sweeper") is None:  # else the short name is that plugin's, for other applications
+if (
+    find_spec("hydra_plugins.hydra_optuna_sweeper") is None
+):  # else the short name is that plugin's, for other applications
     _STORE.store(group="hydra/sweeper", name="optuna", node=OptunaSweeperConf, provider="ftlab_optuna")
