@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from ftlab.config.explain import key_of
 from ftlab.evaluation.blind import seal
+from ftlab.evaluation.blind.alone import alone
 from ftlab.evaluation.blind.answers import AnswerFile
 from ftlab.evaluation.blind.offline import write_offline
 from ftlab.evaluation.blind.question import question_notes, reference_of, shown_question
@@ -85,23 +86,23 @@ def make_test(cfg: DictConfig, overrides: Sequence[str] | None = None) -> Trial:
     """
     folder = find_folder(cfg)
     typed = list(HydraConfig.get().overrides.task if overrides is None else overrides)
-    is_sealed = (folder / seal.FILE).is_file()
-    if is_sealed and all(_is_free(key_of(word)) for word in typed):
+    if (folder / seal.FILE).is_file() and all(_is_free(key_of(word)) for word in typed):
         return Trial(folder)
     arms, rows = read_arms(cfg, typed)
     rules = _rules(cfg, arms)
     prompts = make_prompts(arms, rows)
     asked = [Asked(row.origin, shown_question(row), reference_of(row)) for row in rows]
-    answers = AnswerFile(folder / seal.ANSWERS, settings_of(cfg, arms, asked))
-    if is_sealed:
-        trial = Trial(folder)
-        raise_all(_changed(trial.key, cfg, rules))
-        return trial
-    for note in filter(None, [answers.note, *question_notes(rows)]):
-        log.info(note)
-    write_questions(folder, asked)
-    answer_all(arms, prompts, answers)
-    seal.seal(folder, arms=tuple(arm.name for arm in arms), every_pair=cfg.compare.every_pair, rules=rules)
+    with alone(folder):
+        answers = AnswerFile(folder / seal.ANSWERS, settings_of(cfg, arms, asked))
+        if (folder / seal.FILE).is_file():
+            trial = Trial(folder)
+            raise_all(_changed(trial.key, cfg, rules))
+            return trial
+        for note in filter(None, [answers.note, *question_notes(rows)]):
+            log.info(note)
+        write_questions(folder, asked)
+        answer_all(arms, prompts, answers)
+        seal.seal(folder, arms=tuple(arm.name for arm in arms), every_pair=cfg.compare.every_pair, rules=rules)
     return Trial(folder)
 
 
@@ -121,7 +122,8 @@ def raters_of(cfg: DictConfig, folder: Path) -> tuple[str, ...]:
     raters = tuple(dict.fromkeys([*before, *named]))
     raise_all(rater_name_problems(raters))
     if list(raters) != before:
-        file.write_text(json.dumps(raters, ensure_ascii=False), encoding="utf-8")
+        with alone(folder):
+            file.write_text(json.dumps(raters, ensure_ascii=False), encoding="utf-8")
     return raters
 
 

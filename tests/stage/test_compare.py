@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,23 @@ def test_a_sealed_test_is_taken_as_it_is(made: Trial, trained: Path, no_weights:
     again = _make(made.folder, f"run={trained}", "compare.serve=true", "compare.raters=[zoe]")
     assert again.key == made.key
     assert _make(made.folder).key == made.key  # the run itself may be gone
+
+
+def test_two_processes_do_not_write_one_test(tmp_path: Path, trained: Path, expert: Path, no_weights: None) -> None:
+    holder = (
+        "import sys\nfrom pathlib import Path\nfrom ftlab.evaluation.blind.alone import alone\n"
+        "with alone(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", holder, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        said = str(_refused(tmp_path, *_usual(trained, expert)))
+        assert f"another one is writing the test in '{tmp_path}' now. Wait until it has ended" in said
+        assert not (tmp_path / ANSWERS).exists()
+        process.kill()
+    with pytest.raises(AssertionError, match="weights are loaded"):  # a killed one holds nothing
+        _make(tmp_path, *_usual(trained, expert))
 
 
 def test_a_sealed_test_is_not_changed_by_what_is_typed(
