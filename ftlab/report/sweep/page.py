@@ -9,6 +9,7 @@ import hashlib
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from ftlab.report.sweep.heat import heat_maps
 from ftlab.report.sweep.plots import BARS_FROM, LOG_FROM, coloured, curves_plot, plane_plot
 from ftlab.report.sweep.read import Job
 from ftlab.report.sweep.settings import grid_command, settings_of
-from ftlab.report.sweep.table import head_of, lines_of, loss_key, words_of
+from ftlab.report.sweep.table import glance_of, head_of, lines_of, loss_key, words_of
 
 FILE = "comparison.html"
 
@@ -77,7 +78,8 @@ def _values(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "counts": list(comparison.counts.items()),
         "warnings": comparison.warnings,
         "facts": _facts(comparison),
-        "not_done": [_unfinished(job, folder) for job in comparison.not_done],
+        "not_done": [_unfinished(job, folder, swept) for job in comparison.not_done],
+        "glance": glance_of(comparison, colours),
         "columns": head_of(comparison),
         "rows": lines_of(comparison, colours),
         "table_words": words_of(comparison),
@@ -102,6 +104,8 @@ def _clipped(node: Any, characters: int) -> Any:
         return node if more <= 0 else f"{node[:characters]}… ({more:,} more characters)"
     if isinstance(node, Mapping):
         return {key: _clipped(value, characters) for key, value in node.items()}
+    if is_dataclass(node) and not isinstance(node, type):
+        return {field.name: _clipped(getattr(node, field.name), characters) for field in fields(node)}
     return [_clipped(one, characters) for one in node] if isinstance(node, list | tuple) else node
 
 
@@ -115,15 +119,13 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     """The numbers at the top, as (number, what it is)."""
     done = sum(job.status == "done" for job in comparison.jobs)
     facts = [(f"{done:,} of {len(comparison.jobs):,}", "runs done"), (f"{len(comparison.rows):,}", "rows compared")]
-    for key, what in (
-        ("loss", "least held-out loss"),
-        ("peak_bytes", "least peak memory"),
-        ("tokens_per_s", "most tokens a second"),
-    ):
-        found = [(row.values[key].mean, row) for row in comparison.rows if key in row.values]
-        if len(found) > 1:
-            best, row = (max if key == "tokens_per_s" else min)(found, key=lambda one: one[0])
-            facts.append((shown_value(key, best), f"{what}: {row.name}"))
+    found = [(row.values["loss"].mean, row.name) for row in comparison.rows if "loss" in row.values]
+    if found:
+        loss, name = min(found)
+        facts.append((shown_value("loss", loss), f"least held-out loss: {name}"))
+    times_s = [job.values["wall_s"] for job in comparison.jobs if "wall_s" in job.values]
+    if times_s:
+        facts.append((shown_value("wall_s", sum(times_s)), f"all {len(times_s):,} runs together"))
     return facts
 
 
@@ -170,18 +172,8 @@ def _choices(comparison: Comparison, colours: Mapping[int, int]) -> dict[str, An
         ],
         "choices_left_out": len(several) - len(drawn),
         "choices_log": within is not None and 0 < LOG_FROM * within[0] <= within[1],
-        "at_edge": [f"{row.name} ({row.chosen[key]})" for _, row in several if _is_at_edge(row, key)],
         "tried": [line for _, row in several for line in _tried(row)],
     }
-
-
-def _is_at_edge(row: Row, key: str) -> bool:
-    """Whether what was chosen is the least or the largest of three or more numbers."""
-    try:
-        numbers = sorted({float(choice.settings[key]) for choice in row.choices})
-        return len(numbers) > 2 and float(row.chosen[key]) in (numbers[0], numbers[-1])
-    except (KeyError, ValueError):
-        return False
 
 
 def _tried(row: Row) -> list[tuple[str, ...]]:
@@ -205,11 +197,11 @@ def _maps(comparison: Comparison) -> dict[str, Any]:
     return {"maps": maps, "maps_left_out": left_out, "maps_words": f"{words} Below each: its 95 % interval over seeds."}
 
 
-def _unfinished(job: Job, folder: Path) -> dict[str, Any]:
+def _unfinished(job: Job, folder: Path, swept: Sequence[str]) -> dict[str, Any]:
     return {
         "name": job.name,
         "status": job.status,
-        "overrides": " ".join(f"{key}={value}" for key, value in job.overrides.items()),
+        "overrides": " ".join(f"{key}={job.overrides[key]}" for key in swept if key in job.overrides),
         "error": job.error,
         "folder": str(job.folder) if job.folder else "",
         "report": _link(job, "report.html", folder),
@@ -248,8 +240,9 @@ def _commands(comparison: Comparison) -> dict[str, Any]:
 def _parts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the page leads to: the parts that are on it."""
     parts = [
-        ("unfinished", "Without a result", values["not_done"]),
+        ("glance", "At a glance", values["glance"]),
         ("table", "Measured", True),
+        ("unfinished", "Without a result", values["not_done"]),
         ("plots", "What it costs", values["planes"] or values["curves"]),
         ("choices", "Chosen within rows", values["choices"]),
         ("maps", "Two keys", values["maps"]),

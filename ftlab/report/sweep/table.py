@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Literal
 
 from ftlab.report.sweep.cell import shown_interval, shown_p, shown_value
-from ftlab.report.sweep.comparison import Comparison, Row
+from ftlab.report.sweep.comparison import Column, Comparison, Row
 
 Better = Literal["lower", "higher"] | None
 
@@ -52,11 +52,13 @@ class Line:
         name: Its heading.
         colour: Of its marks on the plots; None = grey.
         cells: One for each heading but the first.
+        choose: When to choose it.
     """
 
     name: str
     colour: int | None
     cells: list[Cell]
+    choose: str = ""
 
 
 def loss_key(comparison: Comparison) -> str:
@@ -71,7 +73,7 @@ def head_of(comparison: Comparison) -> list[Heading]:
         *(Heading(f"best {key}") for key in comparison.chosen_by),
         *(Heading(column.title) for column in comparison.columns[:2]),
         *_against_first(comparison),
-        *(Heading(column.title) for column in comparison.columns[2:]),
+        *(Heading(column.title) for column in _behind(comparison)),
         Heading("runs done"),
     ]
 
@@ -89,6 +91,39 @@ def lines_of(comparison: Comparison, colours: Mapping[int, int]) -> list[Line]:
         Line(row.name, colours.get(place), _cells(comparison, row, bests, compared, first=place == 0))
         for place, row in enumerate(comparison.rows)
     ]
+
+
+def glance_of(comparison: Comparison, colours: Mapping[int, int]) -> list[Line]:
+    """Returns the short table: memory, speed, quality kept, and when to choose a row; nothing where nobody can say.
+
+    Args:
+        comparison: What was found.
+        colours: The number of the colour by the row's place, of those that have one.
+    """
+    if not any(row.choose for row in comparison.rows):
+        return []
+    return [
+        Line(
+            row.name,
+            colours.get(place),
+            [
+                *(_beside_first(row, key, first=place == 0) for key in ("peak_bytes", "tokens_per_s")),
+                Cell(shown_value("kept", row.kept), value=row.kept),
+            ],
+            row.choose,
+        )
+        for place, row in enumerate(comparison.rows)
+    ]
+
+
+def _beside_first(row: Row, key: str, *, first: bool) -> Cell:
+    one, ratio = row.values.get(key), row.ratios.get(key)
+    if one is None:
+        return Cell("–")
+    unit = " tokens/s" if key == "tokens_per_s" else ""
+    return Cell(
+        f"{shown_value(key, one.mean)}{unit}", "" if first or ratio is None else f"× {ratio:.2f}", value=one.mean
+    )
 
 
 def words_of(comparison: Comparison) -> list[str]:
@@ -131,7 +166,10 @@ def _cells(
     comparison: Comparison, row: Row, bests: Mapping[str, float | None], compared: bool, *, first: bool
 ) -> list[Cell]:
     chosen = [Cell(row.chosen.get(key, "–"), value=_number(row.chosen.get(key))) for key in comparison.chosen_by]
-    measured = [_measured(row, column.key, bests[column.key]) for column in comparison.columns]
+    before, behind = (
+        [_measured(row, column.key, bests[column.key]) for column in columns]
+        for columns in (comparison.columns[:2], _behind(comparison))
+    )
     against = []
     if compared:
         one = row.difference
@@ -143,20 +181,31 @@ def _cells(
         if any(other.kept is not None for other in comparison.rows):
             against.append(Cell(shown_value("kept", row.kept), value=row.kept))
     runs = Cell(f"{row.done:,} of {row.asked:,}", value=float(row.done))
-    return [*chosen, *measured[:2], *against, *measured[2:], runs]
+    return [*chosen, *before, *against, *behind, runs]
+
+
+def _behind(comparison: Comparison) -> list[Column]:
+    """The columns behind loss and perplexity; the learning rate is no second time there where it is chosen."""
+    chosen = {"learning_rate"} if "optimizer.lr" in comparison.chosen_by else set()
+    return [column for column in comparison.columns[2:] if column.key not in chosen]
 
 
 def _measured(row: Row, key: str, best: float | None) -> Cell:
     one = row.values.get(key)
     if one is None:
         return Cell("–")
-    return Cell(shown_value(key, one.mean), shown_interval(key, one), one.mean, best=one.mean == best)
+    return Cell(_whole(shown_value(key, one.mean)), _whole(shown_interval(key, one)), one.mean, best=one.mean == best)
 
 
 def _ends(low: float | None, high: float | None) -> str:
-    return (
-        "" if low is None or high is None else f"{shown_value('difference', low)} to {shown_value('difference', high)}"
-    )
+    if low is None or high is None:
+        return ""
+    return _whole(f"{shown_value('difference', low)} to {shown_value('difference', high)}")
+
+
+def _whole(text: str) -> str:
+    """The same, that it may be broken behind ` to ` only."""
+    return text.replace(" ", "\u00a0").replace("\u00a0to\u00a0", "\u00a0to ")
 
 
 def _best(rows: Sequence[Row], key: str, better: Better) -> float | None:
