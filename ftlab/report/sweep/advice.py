@@ -86,13 +86,13 @@ def _is_as_good(row: Row, other: Row, key: str) -> bool:
 
 def _clause(row: Row, rows: Sequence[Row], best: Mapping[str, Sequence[str]]) -> str:
     if not best:
-        return "no difference that counts was measured: take the simplest"
+        return "no difference that counts was found: take the simplest"
     strengths = [key for key, names in best.items() if row.name in names]
     if len(strengths) == len(best):
-        return "nothing that was measured speaks against it"
+        return "nothing that can be compared here speaks against it"
     if strengths:
         return f"choose it when {' or '.join(_WHEN[key] for key in strengths)}"
     for other in rows:
         if other is not row and all(row.name not in best[key] and _is_as_good(other, row, key) for key in best):
-            return f"nothing that was measured speaks for it: {other.name} is at least as good in all"
+            return f"nothing that can be compared here speaks for it: {other.name} is at least as good"
     return "choose it as a middle way: it is best at nothing, and no row is better in all"

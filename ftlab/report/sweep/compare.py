@@ -17,7 +17,8 @@ from ftlab.report.sweep.verdict import verdict
 _RATIOS = ("trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s")
 _SHARES = ("format_rate", "base_format_rate", "general_rate", "base_general_rate")
 _OVER_SEEDS = (
-    "base_loss", "forgetting", "learning_rate", "trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s", *_SHARES,
+    "base_loss", "forgetting", "learning_rate", "trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s",
+    *_SHARES,
 )  # fmt: skip
 
 
@@ -112,8 +113,8 @@ def _values(jobs: Sequence[Job], loss: str, price_per_hour: float | None) -> dic
 
 
 def _each(measured: Measured, function: Callable[[float], float]) -> Measured:
-    ends = (None if end is None else function(end) for end in (measured.low, measured.high))
-    return Measured(function(measured.mean), *ends, measured.count)
+    low, high = (None if end is None else function(end) for end in (measured.low, measured.high))
+    return Measured(function(measured.mean), low, high, measured.count)
 
 
 def _exp(loss: float) -> float:
@@ -133,11 +134,11 @@ def _within_one(measured: Measured) -> Measured:
 def _against_first(rows: Sequence[Row], losses: Losses) -> list[Row]:
     """Adds to each row what it is worth beside the first."""
     first, *others = rows
-    held = [
-        first,
-        *(replace(row, difference=one) for row, one in zip(others, losses.differences(first, others), strict=True)),
+    differences = [None, *losses.differences(first, others)]
+    return [
+        replace(row, difference=one, kept=_kept(first, row), ratios=_ratios(first, row))
+        for row, one in zip(rows, differences, strict=True)
     ]
-    return [replace(row, kept=_kept(first, row), ratios=_ratios(first, row)) for row in held]
 
 
 def _ratios(first: Row, row: Row) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What a comparison of runs holds: rows, columns, numbers with their intervals. Plain values; nothing is computed here."""
+"""What a comparison of runs holds: rows, columns, numbers with their intervals. Nothing is computed here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,8 +58,7 @@ COLUMNS = (
 )
 """All columns in their order. `loss`: nats a token of the held-out answers (test rows; validation rows where those were
 not measured). `forgetting`: loss on general texts after training less that before, in nats. Rates go from 0 to 1;
-`cost` is `price_per_hour` times hours, for one run; `learning_rate` is the one that was chosen for the row, where several
-were tried."""
+`cost` is `price_per_hour` times hours, for one run; `learning_rate` is that of the runs the numbers are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,8 @@ class Row:
         settings: The values of the keys that make the row.
         chosen: The values of the other swept keys that were chosen for it, such as `optimizer.lr`.
         choices: All that could have been chosen, in the order of the sweep; empty where nothing is chosen.
-        values: By the key of `COLUMNS`, and `base_loss`, `base_perplexity`, `base_format_rate`, `base_general_rate`; a key that wasn't
-            measured is left out.
+        values: By the key of `COLUMNS`, and of the base `base_loss`, `base_perplexity`, `base_format_rate` and
+            `base_general_rate`; a key that wasn't measured is left out.
         jobs: The done jobs of the chosen settings, one a seed: the values are theirs.
         done: Jobs that are done, whatever was chosen.
         asked: Jobs that the sweep has for this row.

@@ -1,4 +1,4 @@
-"""Held-out loss of rows against that of one of them, seed by seed. In: the jobs of rows. Out: differences with p-values.
+"""Held-out loss of rows against that of one of them, by seed. In: the jobs of rows. Out: differences with p-values.
 
 Runs with the same seed see the same rows in the same order, so that what a seed does to both falls out of their
 difference: the t test is paired.

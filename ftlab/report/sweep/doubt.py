@@ -1,4 +1,4 @@
-"""What speaks against holding rows against each other. In: rows with their jobs. Out: sentences, and columns to leave out.
+"""What speaks against holding rows against each other. In: rows. Out: sentences, and columns to leave out.
 
 A difference that isn't one of the swept keys' doing (other data, steps, hardware, settings of the evaluation) is said
 with the values of each row; where it decides a column, nothing is concluded from that column.
@@ -177,10 +177,9 @@ def _of_choices(rows: Sequence[Row], chosen_by: Sequence[str]) -> Iterator[str]:
             if found := _edge(row, key):
                 edges[key, *found].append(row.name)
     for (key, value, end, further), names in edges.items():
-        named = ", ".join(names[:_ROWS_NAMED]) + (
-            f" and {len(names) - _ROWS_NAMED}" if len(names) > _ROWS_NAMED else ""
-        )
-        yield f"{named}: the best {key}, {value}, is the {end} tried. Widen the range: {key}={further} may be better."
+        more = f" and {len(names) - _ROWS_NAMED:,} more" if len(names) > _ROWS_NAMED else ""
+        said = f"the best {key}, {value}, is the {end} tried"
+        yield f"{', '.join(names[:_ROWS_NAMED])}{more}: {said}. Widen the range: {key}={further} may be better."
     is_tuned = any(key in RATES for key in (*chosen_by, *(key for row in rows for key in row.settings)))
     if len(rows) > 1 and not is_tuned:
         yield (

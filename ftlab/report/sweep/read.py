@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import yaml
 
@@ -36,7 +36,8 @@ class Job:
         folder: Its folder; None where there is none.
         number: Its number in the sweep; None for a single run.
         overrides: What was typed for it, by key; numbers in their shortest form.
-        status: How it ended; a search prunes a job that promises too little. `running` may also mean that it was killed: `error` says when it was last seen.
+        status: How it ended; `pruned` = a search ended it early. `running` may also mean that it was killed: `error`
+            says when it was last seen.
         error: Why it isn't done; empty where it is.
         values: What it measured, by name (`ftlab.report.sweep.values`). One that wasn't measured is left out; NaN and
             infinite stay.
@@ -170,8 +171,8 @@ def _overrides(folder: Path) -> list[str]:
 def _run(folder: Path, asked: Asked | None, notes: list[str]) -> Job:
     try:
         card = read_card(folder)
-    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as error:
-        notes.append(f"{folder / CARD} can't be read ({type(error).__name__}: {error}).")
+    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as fault:
+        notes.append(f"{folder / CARD} can't be read ({type(fault).__name__}: {fault}).")
         card = None
     status, error = _status(folder, card, asked)
     number = re.match(r"\d+", folder.name) if asked is None and (folder.parent / "multirun.yaml").is_file() else None
@@ -193,12 +194,12 @@ def _status(folder: Path, card: Mapping[str, Any] | None, asked: Asked | None) -
     own = (card or {}).get("status")
     if own == "done":
         return "done", ""
-    if own in ("failed", "interrupted"):
-        return own, str((card or {}).get("error", ""))
     if own == "pruned":
         return "pruned", str(((card or {}).get("pruned") or {}).get("reason", "the search ended it early"))
-    if asked and asked.status in ("failed", "interrupted"):
-        return asked.status, asked.error
+    if (status := _unfinished(own)) and status != "running":
+        return status, str((card or {}).get("error", ""))
+    if asked and (status := _unfinished(asked.status)) and status != "running":
+        return status, asked.error
     if card is None:
         return "failed", f"it ended before it began to train, or has just started: there is no {CARD} to read"
     last_s = max(file.stat().st_mtime for file in (folder / CARD, folder / METRICS) if file.is_file())
@@ -206,11 +207,13 @@ def _status(folder: Path, card: Mapping[str, Any] | None, asked: Asked | None) -
 
 
 def _missing(asked: Asked) -> Job:
-    status: Status = (
-        asked.status if asked.status in get_args(Status) and asked.status not in ("done", "pruned") else "missing"
-    )
+    status: Status = _unfinished(asked.status) or "missing"
     error = asked.error or ("its folder is gone" if asked.status == "done" else "it was never started")
     return Job(f"#{asked.number}", None, asked.number, parsed(asked.overrides), status, error)
+
+
+def _unfinished(status: Any) -> Literal["failed", "interrupted", "running"] | None:
+    return status if status in ("failed", "interrupted", "running") else None
 
 
 def _ago(seconds: float) -> str:

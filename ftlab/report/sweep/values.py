@@ -18,7 +18,7 @@ _METRICS = {
     "general_rate": metric.GENERAL_PROBE_RATE,
     "base_general_rate": metric.GENERAL_PROBE_RATE_BASE,
 }
-"""`val_loss` is the lowest held-out loss during training, of validation rows; the others are of the end, of test rows."""
+"""`val_loss` is the lowest held-out loss during training, on validation rows; others are of its end, on test rows."""
 
 
 def values_of(card: Mapping[str, Any]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """What a comparison comes to, in plain words. In: rows. Out: sentences, each with its numbers.
 
-First which row is best and whether that can be chance; then each row against the first: quality kept, memory, speed, what
-was forgotten, and when to choose it.
+First which row is best and whether that can be chance; then each row against the first: quality kept, memory, speed,
+and when to choose it; then what was forgotten.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -58,8 +58,7 @@ def _best(rows: Sequence[Row], losses: Losses) -> str:
     if len(rows) == 1:
         return f"{said}; there is no other row to hold it against."
     if level:
-        many = "differ" if len(level) > 1 else "differs"
-        return f"{said}; {_names(level)} {many} from it by no more than chance may."
+        return f"{said}; {_names(level)} can't be told from it with {len(best.jobs)} seeds."
     if untested:
         return f"{said}; whether that is more than chance is not known."
     return f"{said}; all others are worse by more than chance (p ≤ 0.05, paired t test over seeds, Holm)."
@@ -80,7 +79,7 @@ def _chance(rows: Sequence[Row]) -> Iterator[str]:
 
 def _row(row: Row, first: Row, untrusted: Collection[str]) -> str:
     if not row.jobs:
-        return f"{row.name}: none of its {row.asked} {'run is' if row.asked == 1 else 'runs is'} done; nothing is known of it."
+        return f"{row.name}: no run of its {row.asked:,} is done, so that nothing is known of it."
     end = f" {row.choose[0].upper()}{row.choose[1:]}." if row.choose else ""
     if row is first:
         return f"{row.name} is the first row, which the others are held against.{end}"
@@ -111,11 +110,7 @@ def _cost(row: Row, untrusted: Collection[str]) -> str:
         parts.append(f"at {row.ratios['tokens_per_s']:.2f} times its speed")
     trained = row.ratios.get("trainable_parameters")
     if trained is not None and trained != 1:
-        parts.append(
-            f"training {percent(trained)} as many weights"
-            if trained < 1
-            else f"training {trained:.3g} times as many weights"
-        )
+        parts.append(f"training {percent(trained) if trained < 1 else f'{trained:.3g} times'} as many weights")
     return " ".join(parts[:2]) + (f", {parts[2]}" if len(parts) > 2 else "")
 
 
