@@ -4,35 +4,26 @@ In: the configuration, the model's shape, the device. Out: a `Plan`, with what t
 neither torch nor transformers: `task=plan` answers at once.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from ftlab.config.folder import CONF_DIR
 from ftlab.memory.advice import Change, advise
 from ftlab.memory.budget import card_bytes, host_bytes, stated_bytes
 from ftlab.memory.job import Device
-from ftlab.memory.matrix import BETWEEN, largest_models
 from ftlab.memory.plan import CONTEXT_BYTES, Plan
 from ftlab.memory.policy import choose
 from ftlab.memory.shape import Shape, shape_of
 from ftlab.problem import InputError, Problem
 from ftlab.stage.job import job_of
-
-MATRIX_METHODS = ("full", "freeze", "lora", "qlora")
-"""The lines of the table of cards."""
+from ftlab.stage.shape import USUAL_ROW_TOKENS, model_keys, row_tokens, usual_shapes
 
 UNEVEN = 1.1
 """A forward pass may hold more supervised tokens than the average one by this factor."""
 
 FAR_OFF = 0.2
 """A run says so where plan and measurement differ by a larger share."""
-
-USUAL_ROW_TOKENS = 2048
-"""The longest row that `task=plan` reckons with where training.max_row_tokens doesn't say; it reads no data."""
 
 
 def plan_task(cfg: DictConfig) -> tuple[Plan, list[Change]]:
@@ -149,34 +140,13 @@ def plan_for(
     given = _given(cfg) | {"supervised_share": supervised_share}
     rows = {"longest_row": longest_row, "step_tokens": step_tokens}
     plan = choose(job_of(cfg, shape, device), device_bytes=device_bytes, **rows, **given)
-    return plan, [] if plan.fits else advise(plan, _models(), given)
+    return plan, [] if plan.fits else advise(plan, usual_shapes(), given)
 
 
 def _given(cfg: DictConfig) -> dict[str, Any]:
     """What the user chose of budget and recomputation; None = left to the plan."""
     chosen = {key: cfg.training[key] for key in ("micro_batch_tokens", "recompute")}
     return {key: None if value == "auto" else value for key, value in chosen.items()}
-
-
-def matrix_task(cfg: DictConfig) -> dict[str, dict[str, dict[str, Any] | None]]:
-    """The largest model by method and card, of those that come with ftlab and two sizes between them.
-
-    Args:
-        cfg: The composed configuration; its model, method and device don't matter.
-
-    Returns:
-        See `ftlab.memory.matrix.largest_models`.
-    """
-    models = _models() | {name: shape_of(keys) for name, keys in BETWEEN.items()}
-    start = models["llama3-8b"]
-    jobs = {method: job_of(_with_method(method), start, "cuda") for method in MATRIX_METHODS}
-    row = row_tokens(cfg)
-    return largest_models(jobs, models, longest_row=row, step_tokens=row * cfg.training.batch_rows)
-
-
-def row_tokens(cfg: DictConfig) -> int:
-    """The longest row that a plan without data reckons with."""
-    return cfg.training.max_row_tokens or USUAL_ROW_TOKENS
 
 
 def device_bytes(device: Device) -> int:
@@ -233,7 +203,7 @@ def hold_to(memory: str | int | float) -> None:
 
 def advice(cfg: DictConfig, plan: Plan) -> list[str]:
     """What would need less than the plan, as overrides with their sizes."""
-    return [_way(change) for change in advise(plan, _models(), _given(cfg))[:4]]
+    return [_way(change) for change in advise(plan, usual_shapes(), _given(cfg))[:4]]
 
 
 def _way(change: Change) -> str:
@@ -251,70 +221,6 @@ def too_large(plan: Plan, changes: Sequence[Change]) -> Problem:
     ways = "; ".join(map(_way, changes[:4]))
     fix = f"What helps: {ways}. `task=plan` shows the whole plan." if ways else "`task=plan` shows the whole plan."
     return Problem("trainer.memory", what, fix)
-
-
-def shipped_shapes() -> dict[str, Shape]:
-    """The shapes of all models that come with ftlab, by name."""
-    shapes = {}
-    for file in sorted((CONF_DIR / "model").glob("*.yaml")):
-        keys = OmegaConf.to_container(OmegaConf.load(file))
-        if isinstance(keys, dict) and keys.get("shape"):
-            shapes[file.stem] = shape_of(keys["shape"])
-    return shapes
-
-
-def _models() -> dict[str, Shape]:
-    """Those of them that a user would take."""
-    return {name: shape for name, shape in shipped_shapes().items() if name != "tiny"}
-
-
-def _with_method(method: str) -> DictConfig:
-    """The shipped configuration with a method, in a composition of its own."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
-        return compose("config", overrides=[f"method={method}", "model=llama3-8b"])
-
-
-def model_keys(cfg: DictConfig) -> Mapping[str, Any]:
-    """The keys of the model's Transformers config: from the configuration, its folder, or the hub's copy of it."""
-    if cfg.model.shape is not None:
-        return OmegaConf.to_container(cfg.model.shape, resolve=True)  # type: ignore[return-value]
-    folder = Path(str(cfg.model.path)).expanduser()
-    if (folder / "config.json").is_file():
-        return _config_file(folder / "config.json")
-    if folder.is_dir() or str(cfg.model.path).startswith(("/", "./", "../", "~")):
-        what = f"must be a folder with a config.json, but {str(cfg.model.path)!r} "
-        what += "has none." if folder.is_dir() else "does not exist."
-        raise InputError([Problem("model.path", what, "Correct the path, or give a hub id.")])
-    from ftlab.model.load import load_config  # heavy, and only here needed
-
-    try:
-        config = load_config(
-            path=cfg.model.path,
-            trust_remote_code=cfg.model.trust_remote_code,
-            revision=cfg.model.revision,
-            offline=cfg.offline,
-        )
-    except (OSError, ValueError) as error:
-        what = f"must be a folder or a hub id with a config.json, but: {str(error).splitlines()[0]}"
-        raise InputError([Problem("model.path", what, "Or give its sizes as model.shape.")]) from error
-    keys: dict[str, Any] = config.get_text_config().to_dict()
-    return keys
-
-
-def _config_file(file: Path) -> Mapping[str, Any]:
-    try:
-        keys = json.loads(file.read_text())
-    except (ValueError, OSError) as error:
-        what = f"must hold a readable config.json, but '{file}' is broken: {error}"
-        raise InputError([Problem("model.path", what, "Copy it from the model's page anew.")]) from error
-    if not isinstance(keys, dict):
-        what = f"must hold a config.json with the model's keys, but '{file}' holds {type(keys).__name__}."
-        raise InputError([Problem("model.path", what, "Copy it from the model's page anew.")])
-    return keys
 
 
 def _can_shrink(cfg: DictConfig, plan: Plan, supervised_share: float) -> bool:

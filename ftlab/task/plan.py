@@ -8,7 +8,9 @@ from rich.console import Console
 
 from ftlab.memory.matrix import CARDS, LEGEND, cell_text
 from ftlab.memory.table import matrix_text, plan_data, plan_text
-from ftlab.stage.plan import matrix_task, plan_task, row_tokens
+from ftlab.stage.matrix import matrix_task
+from ftlab.stage.plan import plan_task
+from ftlab.stage.shape import row_tokens
 
 
 def run(cfg: DictConfig) -> None:

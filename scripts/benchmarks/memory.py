@@ -237,7 +237,8 @@ def _plan(case: Case, device: str, there: int, step_tokens: int | None = None) -
     from ftlab.config.folder import CONF_DIR
     from ftlab.memory.budget import stated_bytes
     from ftlab.memory.shape import shape_of
-    from ftlab.stage.plan import model_keys, plan_for
+    from ftlab.stage.plan import plan_for
+    from ftlab.stage.shape import model_keys
 
     budget = ["training.recompute=auto"] if case.tokens is None else [
         f"training.micro_batch_tokens={case.tokens}", f"training.recompute={case.recompute}"

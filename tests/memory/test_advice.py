@@ -8,7 +8,7 @@ from ftlab.memory.advice import advise, with_shape
 from ftlab.memory.job import Adapter, Job, Optimizer
 from ftlab.memory.matrix import CARDS, largest_models
 from ftlab.memory.policy import choose
-from ftlab.stage.plan import shipped_shapes
+from ftlab.stage.shape import shipped_shapes
 from tests.memory.test_policy import GIB, JOB
 
 MODELS = {name: shape for name, shape in shipped_shapes().items() if name != "tiny"}

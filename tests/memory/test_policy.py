@@ -9,7 +9,7 @@ from ftlab.memory.job import Adapter, Fused, Job, Optimizer
 from ftlab.memory.level import Level, extra_share, level_of, levels
 from ftlab.memory.plan import Load, make_plan
 from ftlab.memory.policy import MOST_TOKENS, choose, time_share
-from ftlab.stage.plan import shipped_shapes
+from ftlab.stage.shape import shipped_shapes
 
 GIB = 2**30
 SHAPE = shipped_shapes()["llama3-8b"]

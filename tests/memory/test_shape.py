@@ -4,7 +4,7 @@ import pytest
 
 from ftlab.memory.shape import shape_of
 from ftlab.problem import InputError
-from ftlab.stage.plan import shipped_shapes
+from ftlab.stage.shape import shipped_shapes
 from tests.conf.test_model_shape import PARAMETERS
 
 LLAMA = {

@@ -16,16 +16,9 @@ from ftlab.memory.matrix import CARDS, LEGEND, cell_text
 from ftlab.memory.plan import HOST_BYTES
 from ftlab.memory.table import matrix_text, plan_text
 from ftlab.problem import InputError
-from ftlab.stage.plan import (
-    MATRIX_METHODS,
-    compared,
-    model_keys,
-    plan_notes,
-    plan_run,
-    plan_task,
-    shipped_shapes,
-    too_large,
-)
+from ftlab.stage.matrix import MATRIX_METHODS
+from ftlab.stage.plan import compared, plan_notes, plan_run, plan_task, too_large
+from ftlab.stage.shape import model_keys, shipped_shapes
 from tests.config.composition import composed
 
 GIB = 2**30
