@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import MissingConfigException, OverrideParseException
@@ -15,6 +16,12 @@ from hydra_plugins.hydra_ftlab_hub import ChoiceError
 
 _SEVERAL = ("callbacks", "logger")
 """Groups that take more than one choice."""
+
+_ELSEWHERE = {
+    "model": " Or org/name of the hub, or ./folder.",
+    "data": " Or a file (rows.jsonl), ./folder, or org/name of the hub.",
+}
+"""What groups take besides their choices."""
 
 
 def key_of(typed: str) -> str:
@@ -85,7 +92,10 @@ def _no_choice(missing: str, loader: ConfigLoader) -> Problem:
     choices = sorted(loader.get_group_options(group))
     close = get_close_matches(choice, choices, n=1, cutoff=0.6)
     fix = f"Did you mean {group}={close[0]}? " if close else ""
-    return Problem(group, f"must be one of its choices, but is {choice!r}.", f"{fix}Choices: {', '.join(choices)}.")
+    if group in _ELSEWHERE and Path(choice).exists():
+        fix = f"Did you mean {group}=./{choice}? "
+    fix += f"Choices: {', '.join(choices)}.{_ELSEWHERE.get(group, '')}"
+    return Problem(group, f"must be one of its choices, but is {choice!r}.", fix)
 
 
 def _unreadable(typed: str, loader: ConfigLoader) -> Problem:

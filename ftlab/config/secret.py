@@ -8,7 +8,8 @@ from ftlab.problem import Problem
 _SECRET_KEY = re.compile(r"(^|[._])(token|api_?key|password|passwd|secret)$", re.IGNORECASE)
 _TOKENS = {
     "HF_TOKEN": re.compile(r"\bhf_[A-Za-z0-9]{20,}"),
-    "WANDB_API_KEY": re.compile(r"\b(wandb_v\d+_\w{20,}|[0-9a-f]{40})\b"),
+    # Not a commit, as in model=org/name@<commit> and in the folders of the hub's cache.
+    "WANDB_API_KEY": re.compile(r"\b(wandb_v\d+_\w{20,}|(?<!@)(?<!snapshots/)[0-9a-f]{40})\b"),
 }
 _COMMIT_KEY = re.compile(r"(^|[._])(revision|commit)$")
 

@@ -15,6 +15,7 @@ KNOWN = ("llama", "mistral", "qwen2", "qwen3", "gemma3_text", "phi3")
 
 _TIED_BY_DEFAULT = ("gemma3_text",)
 _NEEDED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+_SIZES = (*_NEEDED, "num_key_value_heads", "head_dim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,16 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         The shape.
 
     Raises:
-        InputError: Sizes are missing, or the model has experts, which are not planned.
+        InputError: Sizes are missing or no numbers, or the model has experts, which are not planned.
     """
     keys: Mapping[str, Any] = config.get("text_config") or config
     missing = [name for name in _NEEDED if keys.get(name) is None]
     if missing:
         what = f"must give the model's sizes for a plan of its memory, but lacks {', '.join(missing)}."
+        raise InputError([Problem("model.shape", what, "Take them from the model's config.json.")])
+    wrong = [f"{name}={keys[name]!r}" for name in _SIZES if keys.get(name) is not None and not _is_size(keys[name])]
+    if wrong:
+        what = f"must give the model's sizes as whole numbers for a plan of its memory, but has {', '.join(wrong)}."
         raise InputError([Problem("model.shape", what, "Take them from the model's config.json.")])
     if any(keys.get(name) for name in ("num_experts", "num_local_experts", "n_routed_experts")):
         what = "must be a dense model for a plan of its memory, but has experts."
@@ -130,6 +135,10 @@ def shape_of(config: Mapping[str, Any]) -> Shape:
         branch_norms=branch_norms,
         joined=architecture == "phi3",
     )
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _linears(architecture: str, hidden: int, inner: int, query: int, key: int) -> dict[str, tuple[int, int]]:

@@ -6,6 +6,7 @@ none of them at module level.
 
 import logging
 import os
+import sys
 import warnings
 
 
@@ -17,6 +18,9 @@ def settle(*, offline: bool) -> None:
     """
     if offline:
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_DATASETS_OFFLINE="1")
+        hub = sys.modules.get("huggingface_hub.constants")
+        if hub is not None:  # a model of the hub was composed from its cache: the library has read the environment
+            hub.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     if "PYTORCH_ALLOC_CONF" not in os.environ:  # the newer name of the same setting: a user's own wins

@@ -19,6 +19,7 @@ from ftlab.method.saved import CONFIG, adapter_config, check_adapter
 from ftlab.model.load import embedded_path
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import FILE, read_card
+from hydra_plugins.hydra_ftlab_hub import rooted
 
 RUN = "run"
 ADAPTER, MODEL = "adapter", "model"
@@ -164,8 +165,11 @@ def _stored(folder: Path) -> tuple[list[str], str, Path | None]:
     try:
         overrides = [str(word) for word in OmegaConf.load(hydra / "overrides.yaml")]
         own = OmegaConf.load(hydra / "hydra.yaml").hydra
-        started_in = OmegaConf.select(own, "runtime.cwd")
-        return overrides, str(own.job.config_name), started_in and Path(started_in)
+        began = OmegaConf.select(own, "runtime.cwd")
+        started_in = Path(began) if began else None
+        if started_in and started_in != Path.cwd():  # model=./folder means what it meant there
+            overrides = [rooted(word, started_in) for word in overrides]
+        return overrides, str(own.job.config_name), started_in
     except Exception as error:  # of the file system, of YAML, of OmegaConf: all mean that the folder isn't whole
         what = f"must be a whole run folder, but '{hydra}' can't be read: {str(error).splitlines()[0]}."
         raise InputError([Problem(RUN, what, "Copy the hidden folder again.")]) from error

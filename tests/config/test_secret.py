@@ -35,6 +35,8 @@ def test_secret_is_refused_and_not_repeated(argument: str) -> None:
         "method=lora",
         "method.num_virtual_tokens=20",
         f"model.revision={HEX}",
+        f"model=org/name@{HEX}",
+        f"model=/cache/models--org--name/snapshots/{HEX}",
         "training.micro_batch_tokens=4096",
         "model.path=org/hf_model",
         "--help",

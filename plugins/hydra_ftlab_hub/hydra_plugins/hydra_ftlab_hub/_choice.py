@@ -1,5 +1,6 @@
 """Takes a choice apart: is it a path or an id of the hub, and what is a run called that uses it?"""
 
+import glob
 import re
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def name_of(path: str) -> str:
     return re.sub(r"[^\w.-]+", "-", last).strip("-.") or "model"
 
 
+def is_data_file(choice: str) -> bool:
+    """Whether a choice names a file of rows by its ending, with or without a folder: `rows.jsonl`, `rows/*.csv`."""
+    from ftlab.data.files import ENDINGS
+
+    return Path(choice).suffix.lower() in ENDINGS
+
+
 def rooted(override: str, folder: Path) -> str:
     """Returns an override that was typed in another folder as it is typed here.
 
@@ -51,14 +59,14 @@ def rooted(override: str, folder: Path) -> str:
         folder: Where it was typed.
 
     Returns:
-        `model='/where/folder'` where a relative path of a choice leads to something there; else the same.
+        `model='/where/folder'` where a relative path of a choice led to something there; else the same.
     """
-    group, _, choice = override.partition("=")
-    choice = choice.strip("'\"")
-    if group not in ("model", "data") or Path(choice).is_absolute() or choice in ("", "."):
+    group, _, typed = override.partition("=")
+    choice = typed.strip("'\"").rstrip("/")
+    is_choice = group in ("model", "data") and (is_path(choice) or "/" in choice or is_data_file(choice))
+    if not is_choice or choice.startswith(("/", "~")) or not any(
+        glob.iglob(choice, root_dir=folder)
+    ):
         return override
-    place = (folder / choice).absolute()
-    is_meant = is_path(choice) or "/" in choice or place.suffix or (place / "config.json").is_file()
-    found = is_meant and any(folder.glob(choice.rstrip("/"))) if choice != ".." else True
-    quoted = str(place).replace("'", "\\'")
-    return f"{group}='{quoted}'" if found else override
+    place = str((folder / choice).absolute()).replace("'", "\\'")
+    return f"{group}='{place}'"

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from hydra_plugins.hydra_ftlab_hub._choice import hub_id, is_path, name_of, plain
+from hydra_plugins.hydra_ftlab_hub._choice import hub_id, is_data_file, is_path, name_of, plain
 
 
 def claims(choice: str) -> bool:
     """Whether a choice of the group `data` is a path, a glob or a hub id."""
-    return is_path(choice) or "/" in choice or _is_data_file(choice)
+    return is_path(choice) or "/" in choice or is_data_file(choice)
 
 
 def read(choice: str) -> dict[str, Any]:
@@ -24,9 +24,9 @@ def read(choice: str) -> dict[str, Any]:
         ChoiceError: It isn't plain text.
     """
     place = Path(plain(choice, "data")).expanduser()
-    found = None if is_path(choice) or _is_data_file(choice) or place.exists() else hub_id(choice)
+    found = None if is_path(choice) or is_data_file(choice) or place.exists() else hub_id(choice)
     if found is None or found[1]:
-        name = name_of(place.stem if _is_data_file(choice) else choice)
+        name = name_of(place.stem if is_data_file(choice) else choice)
         return {
             "defaults": ["/data/alpaca@_here_", "_self_"],
             "name": "rows" if name in ("", "model") else name,
@@ -34,9 +34,3 @@ def read(choice: str) -> dict[str, Any]:
             "format": "auto",
         }
     return {"defaults": ["/data/hub@_here_", "_self_"], "name": name_of(found[0]), "hub_id": found[0]}
-
-
-def _is_data_file(choice: str) -> bool:
-    from ftlab.data.files import ENDINGS
-
-    return Path(choice).suffix.lower() in ENDINGS

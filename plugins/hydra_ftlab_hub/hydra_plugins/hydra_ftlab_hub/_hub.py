@@ -1,5 +1,6 @@
 """The hub: files of its cache, and the one download that a composition needs. The library is imported when called."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -40,19 +41,20 @@ def fetch(missing: NotCachedError, *, offline: bool) -> None:
         ChoiceError: There is no such model, it may not be read, it isn't reached, or it has no config.json.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
 
     if offline or constants.HF_HUB_OFFLINE:
         raise missing
     try:
+        # Asks once: a download that can't reach the hub tries for 20 seconds.
+        get_hf_file_metadata(hf_hub_url(missing.hub_id, CONFIG, revision=missing.revision))
         hf_hub_download(missing.hub_id, CONFIG, revision=missing.revision)
-    except (OSError, HFValidationError) as error:
+    except (OSError, HTTPError, HFValidationError) as error:
         raise _explained(error, missing.hub_id, missing.revision) from error
-    try:
+    # Without a card the licence is unknown, which the configuration says.
+    with contextlib.suppress(OSError, HTTPError):
         hf_hub_download(missing.hub_id, CARD, revision=missing.revision)
-    except (OSError, EntryNotFoundError):  # then its licence is unknown, which the configuration says
-        return
 
 
 def _explained(error: Exception, hub_id: str, revision: str | None) -> ChoiceError:
@@ -60,7 +62,6 @@ def _explained(error: Exception, hub_id: str, revision: str | None) -> ChoiceErr
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,
-        LocalEntryNotFoundError,
         RemoteEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -80,18 +81,18 @@ def _explained(error: Exception, hub_id: str, revision: str | None) -> ChoiceErr
         return ChoiceError(where, what, f"Take its main branch: model={hub_id}")
     if isinstance(error, RemoteEntryNotFoundError):
         return without_config(where, hub_id, _files(hub_id, revision))
-    reason = error.__cause__ if isinstance(error, LocalEntryNotFoundError) and error.__cause__ else error
-    line = (str(reason).strip() or type(reason).__name__).splitlines()[0].rstrip(".")
+    line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     what = f"must be in the local cache or be reached, but '{hub_id}' is not: {line} ({constants.ENDPOINT})."
     return ChoiceError(where, what, f"Check the connection, HF_ENDPOINT and the proxy, or try later. {_COPY}")
 
 
 def _files(hub_id: str, revision: str | None) -> list[str]:
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     try:
         return HfApi().list_repo_files(hub_id, revision=revision)
-    except OSError:  # what is there instead can't be told then
+    except (OSError, HTTPError):  # what is there instead can't be told then
         return []
 
 
@@ -106,8 +107,9 @@ def without_config(where: str, place: str, names: list[str], base: str = "") -> 
     """
     what = f"must hold a {CONFIG}, but '{place}' has none"
     if "adapter_config.json" in names:
-        fix = f"Choose its base, model={base or '...'}, and measure it with: task=evaluate run={place}"
-        return ChoiceError(where, f"{what}: it holds an adapter.", fix)
+        fix = f"Choose its base{', model=' + base if base else ', which adapter_config.json names'}."
+        measured = f" To measure it: task=evaluate run={place}" if Path(place).is_dir() else ""
+        return ChoiceError(where, f"{what}: it holds an adapter.", fix + measured)
     if any(name.endswith(".gguf") for name in names):
         fix = "Take the model that it was made from, in Transformers' format: model=org/name."
         return ChoiceError(where, f"{what}: it holds GGUF files, which are made for answering and can't be trained.", fix)

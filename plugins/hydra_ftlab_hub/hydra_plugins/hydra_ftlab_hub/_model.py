@@ -41,9 +41,8 @@ def unread() -> Iterator[None]:
 
 
 def claims(choice: str) -> bool:
-    """Whether a choice of the group `model` is a path or a hub id; without a slash it is where a model lies there."""
-    names = (CONFIG, "adapter_config.json")
-    return is_path(choice) or "/" in choice or any((Path(choice) / name).is_file() for name in names)
+    """Whether a choice of the group `model` is a path or a hub id: both have a slash, which no shipped choice has."""
+    return is_path(choice) or "/" in choice
 
 
 def read(choice: str) -> dict[str, Any]:
@@ -62,8 +61,8 @@ def read(choice: str) -> dict[str, Any]:
     folder = Path(plain(choice, "model")).expanduser()
     found = None if is_path(choice) or folder.is_dir() else hub_id(choice)
     if found is None:
-        folder = folder.absolute()
-        path, revision, name = str(folder), None, name_of(str(folder.resolve() if choice.endswith(".") else folder))
+        folder = folder.resolve() if choice.startswith(".") else folder.absolute()
+        path, revision, name = str(folder), None, name_of(str(folder))
     else:
         (path, revision), name = found, name_of(found[0])
     node = {"defaults": ["/model/custom@_here_", "_self_"], "name": name, "path": path, "revision": revision}
