@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ftlab.problem import Problem
 
@@ -13,7 +13,7 @@ _FP8_CAPABILITY = (8, 9)
 """The CUDA capability from which devices have FP8 tensor cores (NVIDIA's programming guide, compute capabilities)."""
 _HELD_OUT_QUESTIONS = 50
 """What `compare.rows` is as shipped."""
-_BITS = {"none": 16, "nf4": 4, "fp4": 4, "int8": 8}
+_BITS = {"none": 16, "nf4": 4, "fp4": 4, "int8": 8, "fp8": 8}
 
 
 def check(cfg: DictConfig) -> Iterator[Problem]:
@@ -69,6 +69,25 @@ def check_arithmetic(arithmetic: str, capability: tuple[int, int] | None) -> Ite
         )
 
 
+def fp8_notes(kind: str, capability: tuple[int, int] | None) -> list[str]:
+    """Says what a base in FP8 doesn't bring on this device.
+
+    Args:
+        kind: `quantization.kind`.
+        capability: The GPU's CUDA capability; None = the run takes the CPU.
+
+    Returns:
+        At most one sentence.
+    """
+    if kind != "fp8" or (capability is not None and capability >= _FP8_CAPABILITY):
+        return []
+    device = "The CPU" if capability is None else "A GPU of CUDA capability {}.{}".format(*capability)
+    return [
+        f"{device} has no FP8 tensor cores: quantization=fp8 unpacks its weights for each product, which saves memory "
+        "and costs time; quantization=nf4 is half as large."
+    ]
+
+
 def _task_exists(cfg: DictConfig) -> Iterator[Problem]:
     name = cfg.task.name
     if not name.isidentifier() or find_spec(f"ftlab.task.{name}") is None:
@@ -106,13 +125,28 @@ def _loftq_mends_rounding(cfg: DictConfig) -> Iterator[Problem]:
         )
 
 
+def _fp8_takes_plain_lora(cfg: DictConfig) -> Iterator[Problem]:
+    method = cfg.method
+    if cfg.quantization.kind != "fp8" or method._target_ in _OWN_WEIGHTS or method._target_.endswith(".LoftqConfig"):
+        return
+    start = str(method.get("init_lora_weights", ""))
+    plain = method._target_ == "peft.LoraConfig" and not method.get("use_dora")
+    if not plain or start not in ("True", "False", "gaussian"):
+        yield Problem(
+            "quantization",
+            f"must not be fp8 with method={method.name}: that method may read the base's weights, which PEFT can't "
+            "unpack from FP8; only plain LoRA adds to what they give.",
+            "Use method=lora, or quantization=nf4.",
+        )
+
+
 def _bits_agree(cfg: DictConfig) -> Iterator[Problem]:
     kind, bits = cfg.quantization.kind, cfg.quantization.bits
     if bits != _BITS[kind]:
         yield Problem(
             "quantization.bits",
             f"must be {_BITS[kind]} with quantization.kind={kind}, but is {bits}.",
-            "Choose by name: quantization=none, nf4, fp4 or int8.",
+            "Choose by name: quantization=none, nf4, fp4, int8 or fp8.",
         )
 
 
@@ -145,6 +179,17 @@ def _rows_come_from_one_place(cfg: DictConfig) -> Iterator[Problem]:
         )
     if cfg.data.name == "hub" and cfg.offline:
         yield Problem("data", "must be a file with offline=true, but is 'hub'.", "Use data.path=..., or offline=false.")
+
+
+def _factor_reaches_the_rate(cfg: DictConfig) -> Iterator[Problem]:
+    rate = OmegaConf.to_container(cfg.optimizer, resolve=False)["lr"]  # type: ignore[index, call-overload]
+    if cfg.training.lr_factor != 1 and "training.lr_factor" not in str(rate):
+        yield Problem(
+            "training.lr_factor",
+            f"must be 1 where optimizer.lr is given, but is {cfg.training.lr_factor}: "
+            "it is a factor on the rate that follows from method and model.",
+            "Leave out one of the two.",
+        )
 
 
 def _schedule_fits_the_run(cfg: DictConfig) -> Iterator[Problem]:
@@ -182,10 +227,12 @@ _RULES: tuple[Callable[[DictConfig], Iterator[Problem]], ...] = (
     _trained_weights_are_not_quantized,
     _pissa_reads_exact_weights,
     _loftq_mends_rounding,
+    _fp8_takes_plain_lora,
     _bits_agree,
     _fp8_has_a_kernel,
     _rows_fit_the_context,
     _rows_come_from_one_place,
+    _factor_reaches_the_rate,
     _schedule_fits_the_run,
     _resume_names_a_checkpoint,
     _a_test_is_served_or_scored,

@@ -74,7 +74,7 @@ class Quantization:
     """How the frozen base is stored."""
 
     name: str
-    kind: Literal["none", "nf4", "fp4", "int8"]
+    kind: Literal["none", "nf4", "fp4", "int8", "fp8"]
     bits: Literal[4, 8, 16]
     double_quantization: bool
     compute_dtype: ComputeDtype
@@ -265,6 +265,14 @@ class Compare:
 
 
 @dataclass
+class Report:
+    """How runs are compared."""
+
+    by: list[str] | None
+    price_per_hour: float | None = number(least=0)
+
+
+@dataclass
 class Config:
     """The whole configuration, in the order of the pipeline."""
 
@@ -286,6 +294,8 @@ class Config:
     resume: str
     offline: bool
     compare: Compare = field(metadata={"optional": True})
+    report: Report = field(metadata={"optional": True})
     run: str | None = number(optional=True)
+    runs: str | list[str] | None = number(optional=True)  # noqa: RUF009 (it is a field)
     questions: str | None = number(optional=True)
     seed: int = number(least=0, most=2**32 - 1)

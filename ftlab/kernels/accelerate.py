@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from ftlab.kernels import blocks
 from ftlab.kernels.adapter import Adapter, obstacle
 from ftlab.kernels.blocks import NormSpec
-from ftlab.kernels.fp8 import Fp8Linear, Fp8Stack
-from ftlab.kernels.frozen import DenseStack, Nf4Stack, Stack, stack_obstacle
+from ftlab.kernels.fp8 import Fp8Linear, Fp8Stack, multiplies_fp8
+from ftlab.kernels.frozen import DenseStack, Stack, UnpackedStack, stack_obstacle
 from ftlab.kernels.linear import Linears
 from ftlab.kernels.mlp import Mlp
+from ftlab.kernels.nf4 import dequantize_into
 from ftlab.kernels.recompute import decoder_layers
 
 Arithmetic = Literal["model", "fp8"]
@@ -127,21 +128,25 @@ class _Builder:
         return Linears(adapters, self._stack(bases, sum(adapter.rank for adapter in adapters)))
 
     def _stack(self, bases: list[Any], ranks: int) -> Stack:
-        four_bits = type(bases[0]).__name__ == "Linear4bit"
-        if self._arithmetic == "fp8" or isinstance(bases[0], Fp8Linear):
+        eight_bits, four_bits = isinstance(bases[0], Fp8Linear), type(bases[0]).__name__ == "Linear4bit"
+        if self._arithmetic == "fp8" or (eight_bits and multiplies_fp8(bases)):
             return Fp8Stack(bases, ranks)
-        if not four_bits:
+        if not (eight_bits or four_bits):
             dense = DenseStack(bases, ranks)
             self._undo.append(dense.release)
             return dense
-        stack = Nf4Stack(bases, ranks)
-        dtype = bases[0].compute_dtype
+        stack = UnpackedStack(bases, ranks, Fp8Linear.unpack_into if eight_bits else _unpack_4_bits)
+        dtype = getattr(bases[0], "compute_dtype", None)
         needed = (stack.outputs + ranks) * stack.inputs * (dtype.itemsize if dtype is not None else 2)
         if dtype is None or needed > self._left_bytes:
             return stack
         self._left_bytes -= needed
         like = bases[0].weight.new_empty(0, dtype=dtype)
         return DenseStack(bases, ranks, stack.unpacked(like))
+
+
+def _unpack_4_bits(layer: Any, out_OI: Tensor) -> None:
+    dequantize_into(out_OI, layer.weight)
 
 
 def _accelerate_layer(layer: nn.Module, builder: _Builder, notes: _Notes, wanted: tuple[bool, bool, bool]) -> None:

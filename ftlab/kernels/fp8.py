@@ -9,6 +9,7 @@ Backward  dy · diag(c) ≈ diag(t) d8,  dx = diag(t) (d8 W8)          (the weig
 LoRA, head and attention stay in 16 bits. Shape letters: T tokens, I inputs, O outputs.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from ftlab.kernels.nf4 import dequantize_into, quantization_of
 
 E4M3 = torch.float8_e4m3fn
 E4M3_MAX = 448.0
+CAPABILITY = (8, 9)
+"""The CUDA capability from which devices have FP8 tensor cores: Ada, Hopper."""
 _TINY = 1e-12
 
 
@@ -54,28 +57,70 @@ def turned(weights_OI: Tensor) -> Tensor:
 class Fp8Linear(nn.Linear):
     """A frozen linear layer whose weight is FP8 with one float32 scale an output: 1 byte a parameter.
 
-    By itself it multiplies in the dtype of its input by unpacked weights (evaluation, merging); the fused kernels
-    multiply in FP8.
+    By itself it multiplies by unpacked weights, in the dtype of its input or of autocast; they are unpacked again in
+    backward, not kept. The fused kernels multiply in FP8 where the device can.
+
+    The weight is held as bytes: whoever casts or adapts itself to weights of a floating dtype (PEFT gives adapters
+    the dtype of their base) would take 8 bits for one to compute in.
 
     Args:
-        linear: The layer it stands for; its weight is rounded.
+        linear: The layer it stands for. Its weight is rounded; on the meta device it has none yet.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
         weight, scales = quantise_rows(linear.weight.data)
-        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.weight = nn.Parameter(weight.view(torch.uint8), requires_grad=False)
         self.bias = linear.bias
         self.register_buffer("scales", scales)
         self.scales: Tensor
 
+    @property
+    def weight8(self) -> Tensor:
+        """The weight [O, I] as e4m3, without its scales."""
+        return self.weight.data.view(E4M3)
+
+    def unpack_into(self, out_OI: Tensor) -> None:
+        """Writes the weight that the bytes stand for, in the dtype of `out_OI`."""
+        torch.mul(self.weight8.to(out_OI.dtype), self.scales, out=out_OI)
+
     def unpacked(self, dtype: torch.dtype) -> Tensor:
         """The weight [O, I] that the bytes stand for."""
-        return (self.weight.float() * self.scales).to(dtype)
+        out_OI = torch.empty(self.weight.shape, dtype=dtype, device=self.weight.device)
+        self.unpack_into(out_OI)
+        return out_OI
 
     def forward(self, input: Tensor) -> Tensor:
         """The product with unpacked weights."""
-        return nn.functional.linear(input, self.unpacked(input.dtype), self.bias)
+        kind = input.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else input.dtype
+        product: Tensor = _UnpackedProduct.apply(input.to(dtype), self)  # type: ignore[no-untyped-call]
+        return product if self.bias is None else product + self.bias.to(dtype)
+
+
+class _UnpackedProduct(torch.autograd.Function):
+    """x → x Wᵀ; W is unpacked for each product."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: Fp8Linear) -> Tensor:
+        ctx.layer = layer
+        return x @ layer.unpacked(x.dtype).t()
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None]:
+        return dy @ ctx.layer.unpacked(dy.dtype), None
+
+
+def multiplies_fp8(layers: Sequence[Any]) -> bool:
+    """Whether the device of these layers has FP8 tensor cores that take their sizes.
+
+    Args:
+        layers: Linear layers that read the same input.
+    """
+    weight: Tensor = layers[0].weight
+    if not weight.is_cuda or torch.cuda.get_device_capability(weight.device) < CAPABILITY:
+        return False
+    return layers[0].in_features % 16 == 0 and all(layer.out_features % 16 == 0 for layer in layers)
 
 
 class Fp8Stack(Stack):
@@ -95,7 +140,7 @@ class Fp8Stack(Stack):
             self._scales_O = torch.cat([_row_scales(layer) for layer in layers])
         else:
             parts = [
-                (layer.weight.data, layer.scales) if isinstance(layer, Fp8Linear) else quantise_rows(layer.weight.data)
+                (layer.weight8, layer.scales) if isinstance(layer, Fp8Linear) else quantise_rows(layer.weight.data)
                 for layer in layers
             ]
             self._held_OI = torch.cat([part.view(torch.uint8) for part, _ in parts]).view(E4M3)
@@ -189,5 +234,5 @@ def _share(layers: list[Any], held_OI: Tensor) -> None:
     for layer in layers:
         width = int(layer.out_features)
         if isinstance(layer, Fp8Linear):
-            layer.weight.data = held_OI[place : place + width]
+            layer.weight.data = held_OI[place : place + width].view(torch.uint8)
         place += width

@@ -8,13 +8,12 @@ Shape letters: T tokens, I inputs, O outputs of all layers, R ranks of all adapt
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from ftlab.kernels.nf4 import dequantize_into
 
 _LINE = 64
 """Lines of widened tensors begin at multiples of this many elements: 128 bytes in 16 bits."""
@@ -96,7 +95,7 @@ class DenseStack(Stack):
     Args:
         layers: `nn.Linear` layers of one dtype.
         ranks: R.
-        weights: Weights to hold in place of the layers' own (unpacked 4-bit weights); the layers stay untouched.
+        weights: Weights to hold in place of the layers' own (unpacked from fewer bits); the layers stay untouched.
     """
 
     def __init__(self, layers: list[Any], ranks: int, weights: Tensor | None = None) -> None:
@@ -139,21 +138,24 @@ class DenseStack(Stack):
         self._views.clear()
 
 
-class Nf4Stack(Stack):
-    """4-bit weights of bitsandbytes, unpacked into a temporary tensor for each product.
+class UnpackedStack(Stack):
+    """Weights in fewer bits, unpacked into a temporary tensor for each product.
 
     Args:
-        layers: `Linear4bit` layers.
+        layers: `Linear4bit` or `Fp8Linear` layers.
         ranks: R.
+        unpack: Writes a layer's weights into a tensor [out, in], in its dtype.
     """
 
-    def __init__(self, layers: list[Any], ranks: int) -> None:
+    def __init__(self, layers: list[Any], ranks: int, unpack: Callable[[Any, Tensor], None]) -> None:
         super().__init__(layers, ranks)
         self._layers = layers
+        self._unpack = unpack
 
     def takes(self, x: Tensor) -> bool:
         """The layers' compute dtype (the input's, where they have none)."""
-        return x.is_floating_point() and all(layer.compute_dtype in (None, x.dtype) for layer in self._layers)
+        dtypes = {getattr(layer, "compute_dtype", None) for layer in self._layers}
+        return x.is_floating_point() and dtypes <= {None, x.dtype}
 
     def product(self, x_TI: Tensor, out_TO: Tensor) -> None:
         """Writes x Wᵀ + bias."""
@@ -174,7 +176,7 @@ class Nf4Stack(Stack):
         weights = like.new_empty(self.outputs + more, self.inputs)
         place = 0
         for layer, width in zip(self._layers, self.widths, strict=True):
-            dequantize_into(weights[place : place + width], layer.weight)
+            self._unpack(layer, weights[place : place + width])
             place += width
         return weights
 

@@ -103,7 +103,7 @@ def mlp_bytes(job: Job, level: Level) -> float:
         ranks = _adapters(job, names)
         if level.mlp:
             return kept + ranks
-        beside = 0 if job.fp8 or job.kind == "fp8" else sum(_ranks(job, gated))
+        beside = 0 if job.fp8 else sum(_ranks(job, gated))
         line = -(-(2 * shape.inner + beside) // _LINE) * _LINE
         return kept + line * e + ranks
     # Gate, its activation, up; and their product, which the last layer's adapter reads.

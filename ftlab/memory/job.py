@@ -118,7 +118,8 @@ class Job:
         """Finds out once what a plan asks for thousands of times."""
         fused = self._fused()
         object.__setattr__(self, "fused", fused)
-        takes = self.wants_fp8 and self.device == "cuda" and (fused.attention or fused.mlp)
+        eight_bits = self.wants_fp8 or self.kind == "fp8"
+        takes = eight_bits and self.device == "cuda" and (fused.attention or fused.mlp)
         object.__setattr__(self, "fp8", takes)
 
     @property

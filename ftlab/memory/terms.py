@@ -131,7 +131,7 @@ def unpacked_bytes(job: Job) -> float:
     if job.kind == "none" and not job.fp8:
         return 0.0
     lines = (2 if job.fused.mlp else 1) * shape.inner
-    return lines * shape.hidden * (1 if job.fp8 or job.kind == "fp8" else job.activation_bytes)
+    return lines * shape.hidden * (1 if job.fp8 else job.activation_bytes)
 
 
 def _drops(job: Job) -> bool:

@@ -34,7 +34,7 @@ def check_method(
         chosen: The object that the node's `_target_` made; left as it is.
         name: As the user chose it.
         skeleton: The model on the meta device (`ftlab.model.load.build_skeleton`); left as it is.
-        quantization: The kind: none, nf4, fp4 or int8.
+        quantization: The kind: none, nf4, fp4, int8 or fp8.
         random_weights: Whether the model's weights are drawn, not read.
 
     Returns:

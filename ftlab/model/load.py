@@ -15,7 +15,8 @@ from typing import Any, Literal
 import torch
 import transformers
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from ftlab.quantization.bitsandbytes import keep_quantised_weights
 
@@ -94,7 +95,7 @@ def load_model(
     weights: Weights = "pretrained",
     shape: Mapping[str, Any] | None = None,
     dtype: DtypeName = "auto",
-    quantization_config: BitsAndBytesConfig | None = None,
+    quantization_config: QuantizationConfigMixin | None = None,
     trust_remote_code: bool = False,
     revision: str | None = None,
     offline: bool = False,
@@ -112,7 +113,7 @@ def load_model(
         weights: `random` draws them from N(0, initializer_range) and needs no download where `shape` is given.
         shape: See `load_config`.
         dtype: Of all weights that are not quantised.
-        quantization_config: From `ftlab.quantization.bitsandbytes.quantization_config`; None = no quantization.
+        quantization_config: From `ftlab.quantization.config.quantization_config`; None = no quantization.
         trust_remote_code: Lets a hub model bring its own Python code.
         revision: Branch, tag or commit on the hub.
         offline: Never uses the network.

@@ -1,7 +1,7 @@
 """Base weights in 4 bits (NF4, FP4) or 8 bits (LLM.int8) through bitsandbytes.
 
-Comes in: the choice of the `quantization` group. Goes out: the config object with which Transformers loads and
-quantises. References: QLoRA (arXiv 2305.14314) for NF4 and double quantization, LLM.int8 (arXiv 2208.07339).
+Goes out: the config object with which Transformers loads and quantises. References: QLoRA (arXiv 2305.14314) for NF4
+and double quantization, LLM.int8 (arXiv 2208.07339).
 """
 
 from typing import Literal
@@ -10,49 +10,31 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
 
-Kind = Literal["none", "nf4", "fp4", "int8"]
-
-KINDS: tuple[Kind, ...] = ("none", "nf4", "fp4", "int8")
-
 ComputeDtype = Literal["auto", "bfloat16", "float32"]
 
 
-def quantization_config(
-    kind: Kind,
+def bitsandbytes_config(
+    kind: Literal["nf4", "fp4", "int8"],
     *,
-    double_quantization: bool = True,
-    compute_dtype: ComputeDtype = "auto",
-    device: torch.device | str = "cpu",
-) -> BitsAndBytesConfig | None:
-    """Builds what Transformers needs to quantise the linear layers while it loads them.
+    double_quantization: bool,
+    compute_dtype: ComputeDtype,
+    device: torch.device,
+) -> BitsAndBytesConfig:
+    """See `ftlab.quantization.config.quantization_config`.
 
     Args:
-        kind: `nf4` and `fp4` take 4 bits a weight and one 32-bit scale for 64 weights; `int8` takes 8 bits and one
-            scale a line; `none` leaves the weights as they are.
-        double_quantization: Stores the 4-bit scales in 8 bits: 0.37 bits a weight less. Not used by int8.
-        compute_dtype: The dtype into which 4-bit weights are unpacked for the product. `auto` is bfloat16 on a GPU
-            that has it. On a CPU it is float32, which gives the same numbers on every CPU; where the CPU has
-            AVX512-BF16, bfloat16 made a QLoRA step of a 6-layer model of width 256 a fifth faster (1.22 against
-            1.57 s for 1,200 tokens on one core).
-        device: Where the model will be.
-
-    Returns:
-        The config; None for `none`.
-
-    Raises:
-        ValueError: `kind` is unknown.
+        kind: How weights are stored.
+        double_quantization: As there.
+        compute_dtype: As there.
+        device: As there.
     """
-    if kind not in KINDS:
-        raise ValueError(f"`quantization.kind` must be one of {', '.join(KINDS)}, but is '{kind}'.")
-    if kind == "none":
-        return None
     if kind == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=kind,
         bnb_4bit_use_double_quant=double_quantization,
-        bnb_4bit_compute_dtype=_compute_dtype(compute_dtype, torch.device(device)),
+        bnb_4bit_compute_dtype=_compute_dtype(compute_dtype, device),
     )
 
 

@@ -14,7 +14,7 @@ from ftlab.memory.table import plan_data
 from ftlab.method.method import trainable_parameters
 from ftlab.model.load import load_model
 from ftlab.problem import RunEnded
-from ftlab.quantization.bitsandbytes import quantization_config
+from ftlab.quantization.config import quantization_config
 from ftlab.report.card import fingerprint
 from ftlab.stage.prepare import Inputs, model_source, plain
 from ftlab.stage.record import Record

@@ -18,7 +18,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from ftlab.check.examination import Examination
 from ftlab.config import target
 from ftlab.config.build import build, build_method
-from ftlab.config.rule import check_arithmetic, check_devices
+from ftlab.config.rule import check_arithmetic, check_devices, fp8_notes
 from ftlab.data import mix
 from ftlab.data.chat import Encoder
 from ftlab.data.datamodule import steps_per_epoch, total_steps, whole
@@ -43,6 +43,7 @@ from ftlab.stage.encode import Encoded, account, cache_folder
 from ftlab.stage.general import GeneralRows, leak_warnings, read_general, silent_note
 from ftlab.stage.place import Place, check_place, find_place
 from ftlab.stage.plan import device_bytes, hold_to, plan_notes, plan_run
+from ftlab.stage.replay import replay_of
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,7 @@ def prepare(cfg: DictConfig, *, trains: bool = True) -> Inputs:
                 leaks = leak_warnings(general, usable.train) if general else []
                 said = general.notes if general else silent_note(cfg)
                 notes = [*notes, *guard.notes(cfg, done, rows), *said, *leaks]
+                notes += fp8_notes(cfg.quantization.kind, capability)
                 inputs = _inputs(cfg, place, device, skeleton, tokenizer, usable, encoded, notes, trains=trains)
                 return replace(inputs, warnings=leaks, general=general, check=guard.account(done, rows))
     raise_all([*findings.problems, *(done.tally.problems() if done else ())])
@@ -230,11 +232,12 @@ def read_rows(cfg: DictConfig, faults: Faults | None = None) -> Splits:
     """
     keys = (
         "path", "validation_path", "test_path", "file_format", "hub_id", "hub_config", "hub_split",
-        "validation_fraction", "split_seed", "prompt", "mix", "replay",
+        "validation_fraction", "train_share", "split_seed", "prompt", "mix",
     )  # fmt: skip
     return read_splits(
         row_format=cfg.data.format,
         columns=plain(cfg.data.columns),
+        replay=replay_of(cfg),
         cache=cache_folder(cfg),
         faults=faults,
         **{key: plain(cfg.data[key]) for key in keys},

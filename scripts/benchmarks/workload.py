@@ -17,7 +17,7 @@ from ftlab.data.pack import collate, plan_micro_batches
 from ftlab.data.row import EncodedRow, MicroBatch
 from ftlab.kernels.attention import packed_attention
 from ftlab.model.load import load_model
-from ftlab.quantization.bitsandbytes import quantization_config
+from ftlab.quantization.config import quantization_config
 
 SHAPES: dict[str, dict[str, Any]] = {
     "llama3-8b": {

@@ -13,7 +13,7 @@ def faults(*overrides: str) -> list[str]:
 
 
 @pytest.mark.parametrize("method", ["full", "freeze"])
-@pytest.mark.parametrize("quantization", ["nf4", "fp4", "int8"])
+@pytest.mark.parametrize("quantization", ["nf4", "fp4", "int8", "fp8"])
 def test_quantized_weights_cannot_be_trained(method: str, quantization: str) -> None:
     (fault,) = faults(f"method={method}", f"quantization={quantization}")
     assert fault.startswith(f"quantization: must be none with method={method}, but is '{quantization}'")
@@ -33,6 +33,23 @@ def test_pissa_needs_exact_weights() -> None:
 def test_loftq_needs_four_bits() -> None:
     (fault,) = faults("method=loftq", "quantization=none")
     assert fault.startswith("quantization: must be nf4 or fp4 with method=loftq, but is 'none'")
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora", "rslora", "lora-plus"])
+def test_fp8_base_takes_plain_lora(method: str) -> None:
+    assert faults(f"method={method}", "quantization=fp8") == []
+
+
+@pytest.mark.parametrize("method", ["dora", "ia3", "adalora"])
+def test_fp8_base_refuses_methods_that_may_read_its_weights(method: str) -> None:
+    (fault,) = faults(f"method={method}", "quantization=fp8")
+    assert fault.startswith(f"quantization: must not be fp8 with method={method}")
+
+
+def test_fp8_without_tensor_cores_is_told() -> None:
+    assert rule.fp8_notes("fp8", (9, 0)) == rule.fp8_notes("nf4", None) == []
+    assert rule.fp8_notes("fp8", None)[0].startswith("The CPU has no FP8 tensor cores: quantization=fp8 unpacks")
+    assert rule.fp8_notes("fp8", (8, 0))[0].startswith("A GPU of CUDA capability 8.0 has no FP8 tensor cores")
 
 
 def test_bits_that_contradict_the_kind_are_refused() -> None:

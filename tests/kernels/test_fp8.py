@@ -54,5 +54,5 @@ def test_an_fp8_layer_alone_multiplies_by_what_it_holds() -> None:
     eight = Fp8Linear(linear)
     x = torch.randn(3, 32)
     torch.testing.assert_close(eight(x), x @ eight.unpacked(torch.float32).t() + linear.bias)
-    assert eight.weight.dtype == torch.float8_e4m3fn
+    assert eight.weight.dtype == torch.uint8
     assert (eight.unpacked(torch.float32) - linear.weight).norm() < 0.05 * linear.weight.norm()

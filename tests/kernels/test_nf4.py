@@ -7,7 +7,7 @@ from peft import PeftModel
 from ftlab.kernels.accelerate import accelerate_model
 from ftlab.kernels.nf4 import dequantize_into
 from ftlab.model.load import load_model
-from ftlab.quantization.bitsandbytes import quantization_config
+from ftlab.quantization.config import quantization_config
 from tests.kernels.blocks import SHAPE, run, with_lora, worst
 
 IDS = torch.randint(1, 128, (2, 12), generator=torch.Generator().manual_seed(5))

@@ -20,7 +20,7 @@ from ftlab.kernels.attention import packed_attention, plain_attention
 from ftlab.method.check import check_method
 from ftlab.method.method import Method, trainable_parameters
 from ftlab.model.load import build_skeleton, load_config, load_model
-from ftlab.quantization.bitsandbytes import quantization_config
+from ftlab.quantization.config import quantization_config
 from tests.model.toy import save_toy
 
 NAMES = sorted(path.stem for path in (CONF_DIR / "method").glob("*.yaml"))

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ftlab.model.load import build_skeleton, choose_dtype, embedded_path, load_config, load_model
-from ftlab.quantization.bitsandbytes import quantization_config
+from ftlab.quantization.config import quantization_config
 from tests.model.toy import SHAPE, save_toy
 
 

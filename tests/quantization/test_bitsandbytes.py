@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ftlab.model.load import load_model
-from ftlab.quantization.bitsandbytes import Kind, quantization_config
+from ftlab.quantization.config import Kind, quantization_config
 from tests.model.toy import SHAPE
 
 
@@ -80,7 +80,9 @@ def test_compute_dtype_is_float32_on_a_cpu_unless_named() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"`quantization\.kind` must be one of none, nf4, fp4, int8, but is 'nf5'"):
+    with pytest.raises(
+        ValueError, match=r"must be one of none, nf4, fp4, int8, fp8, but is 'nf5'"
+    ):
         quantization_config("nf5")  # type: ignore[arg-type]
 
 
