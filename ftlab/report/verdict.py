@@ -54,6 +54,8 @@ def judge(run: RunFolder) -> Verdict:
     said = "has not ended{}; it is running, or was killed."
     if status == "interrupted":
         said = "was interrupted{}; it can go on."
+    elif status == "pruned":
+        said = "was ended by the search{}: others did better by then."
     return Verdict("warnings", f"The run {said.format(where)}", (answer, *details), forgot)
 
 

@@ -52,6 +52,8 @@ def search(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> None:
         overrides = [[*space.overrides(trial.params), f"hydra.sweeper.trial={trial.number}"] for trial in batch]
         results = sweeper.launcher.launch(overrides, initial_job_idx=batch[0].number)
         errors = [error for trial, result in zip(batch, results, strict=True) for error in _tell(study, trial, result)]
+        for trial in batch:
+            log.info(_outcome(study, trial.number))
         _judge(study, options, errors)
     _conclude(study, space, Path(hydra.sweep.dir))
 
@@ -131,6 +133,18 @@ def _tell(study: optuna.Study, trial: FrozenTrial | optuna.Trial, result: JobRet
         yield OptionError(f"A job must return a number to be searched for, but job {trial.number} returned {value!r}.")
     else:
         study.tell(trial.number, float(value))
+
+
+def _outcome(study: optuna.Study, number: int) -> str:
+    """Says in a line what came of a trial."""
+    trial = study.trials[number]
+    if trial.state == TrialState.FAIL:
+        return f"Trial {number}: failed"
+    if trial.state == TrialState.PRUNED:
+        step = trial.user_attrs[PRUNED]
+        return f"Trial {number}: pruned at {step} with {trial.intermediate_values[step]:.6g}"
+    is_best = study.best_trial.number == number
+    return f"Trial {number}: {trial.value:.6g}{', the best so far' if is_best else ''}"
 
 
 def _judge(study: optuna.Study, options: OptunaSweeperConf, errors: Sequence[Exception]) -> None:

@@ -1,12 +1,12 @@
 """What is searched: Hydra's words for it, Optuna's, and back to a job's overrides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Transformer
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from hydra_plugins.hydra_ftlab_optuna._failure import OptionError
@@ -24,8 +24,8 @@ class Space:
         fixed: Overrides that all jobs get, as typed.
     """
 
-    searched: dict[str, BaseDistribution] = field(default_factory=dict)
-    fixed: list[str] = field(default_factory=list)
+    searched: dict[str, BaseDistribution]
+    fixed: list[str]
 
     def ends(self) -> list[list[str]]:
         """Returns overrides that together hold each key's first and last value: two jobs."""
@@ -54,23 +54,26 @@ def read_space(params: Mapping[str, Any], typed: Sequence[str]) -> Space:
     Raises:
         OptionError: A text can't be read; a key is given in a way that can't be searched; nothing is left to search.
     """
-    space, wrong = Space(), []
+    searched: dict[str, BaseDistribution] = {}
+    fixed: dict[str, str] = {}
+    wrong = []
     for text in [*(f"{key}={_word(value)}" for key, value in params.items()), *typed]:
         try:
             override = OverridesParser.create().parse_override(text)
             key = override.get_key_element()
-            space.searched.pop(key, None)
+            searched.pop(key, None)
+            fixed.pop(key, None)
             if override.is_sweep_override():
-                space.searched[key] = _distribution(override)
+                searched[key] = _distribution(override)
             else:
-                space.fixed.append(text)
-        except (OverrideParseException, ValueError) as error:
+                fixed[key] = text
+        except (HydraException, ValueError) as error:
             wrong.append(f"`{text}` can't be searched: {str(error).splitlines()[0]}")
-    if not wrong and not space.searched:
+    if not wrong and not searched:
         wrong = ["There is nothing to search: give keys in `hydra.sweeper.params`, or lr=interval(0.1,1), or lr=1,2,3."]
     if wrong:
         raise OptionError("\n".join(wrong))
-    return space
+    return Space(searched, [*fixed.values()])
 
 
 def _distribution(override: Override) -> BaseDistribution:

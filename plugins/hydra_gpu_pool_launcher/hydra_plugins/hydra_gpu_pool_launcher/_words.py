@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from hydra.core.utils import filter_overrides
+
 from hydra_plugins.hydra_gpu_pool_launcher._job import Job, Status
 
 
@@ -12,13 +14,14 @@ def labels(jobs: Sequence[Job]) -> dict[int, str]:
         jobs: All jobs of the launch.
 
     Returns:
-        For each job's number the overrides that not all jobs have; all of them where nothing differs.
+        For each job's number the overrides that not all jobs have, Hydra's own left out; all where nothing differs.
     """
-    common = set.intersection(*(set(job.overrides) for job in jobs)) if jobs else set()
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     found = {}
     for job in jobs:
-        own = [text for text in job.overrides if text not in common]
-        found[job.num] = " ".join(own or job.overrides) or "(no overrides)"
+        plain = filter_overrides(job.overrides)
+        own = [text for text in plain if text not in common]
+        found[job.num] = " ".join(own or plain) or "(no overrides)"
     return found
 
 
