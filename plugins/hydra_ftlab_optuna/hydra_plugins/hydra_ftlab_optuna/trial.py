@@ -13,7 +13,7 @@ Outside of a search it does nothing. Nothing heavy is imported before that.
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -54,7 +54,7 @@ def report(value: float, step: int) -> bool:
         trial = _open(_Key(hydra))
         if step not in trial.study.trials[trial.number].intermediate_values:
             trial.report(value, step)
-        is_hopeless = trial.should_prune()
+        is_hopeless = bool(trial.should_prune())
         if is_hopeless:
             trial.set_user_attr(PRUNED, step)
     except Exception as error:  # whatever the storage's driver raises
@@ -89,8 +89,9 @@ def _open(key: _Key) -> "Trial":
 
 def _hydra() -> DictConfig | None:
     """Returns Hydra's configuration if this is the job of a search."""
-    hydra = HydraConfig.instance().cfg
-    if hydra is None:
+    whole: Any = HydraConfig.instance().cfg
+    if whole is None:
         return None
-    sweeper = hydra.hydra.sweeper
-    return hydra.hydra if sweeper.get("_target_") == TARGET and sweeper.get("trial") is not None else None
+    hydra: DictConfig = whole.hydra
+    is_trial = hydra.sweeper.get("_target_") == TARGET and hydra.sweeper.get("trial") is not None
+    return hydra if is_trial else None
