@@ -20,6 +20,9 @@ FORMAT = 1
 
 FILE = "run.json"
 
+REASON = "error.txt"
+"""Why a job of a multirun failed, in its folder: it may not have got as far as a card."""
+
 PACKAGES = (
     "ftlab", "torch", "transformers", "peft", "bitsandbytes", "lightning", "hydra-core", "torchmetrics", "wandb",
 )  # fmt: skip

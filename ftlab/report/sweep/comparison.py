@@ -1,7 +1,8 @@
 """What a comparison of runs holds: rows, columns, numbers with their intervals. Nothing is computed here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,9 @@ from ftlab.report.sweep.read import Job
 
 FORMAT = 1
 """Version of `comparison.json`'s layout."""
+
+_NOT_IN_FILES = ("config",)
+"""Fields of a job that are in its own run.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,24 @@ class Comparison:
         return tuple(job for job in self.jobs if job.status != "done")
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns all of it as JSON holds it; numbers that aren't finite become null."""
-        from ftlab.report.sweep.text import plain
+        """Returns all of it as JSON holds it; numbers that aren't finite become null, a row names its jobs."""
+        return {"format": FORMAT, **_fields(self)}
 
-        return plain(self)
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Row | Job | Choice | Difference | Measured | Column):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if isinstance(value, bool | int | str) or value is None else str(value)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    found = {one.name: getattr(value, one.name) for one in fields(value) if one.name not in _NOT_IN_FILES}
+    if isinstance(value, Row):
+        found["jobs"] = [job.name for job in value.jobs]
+    return {name: _plain(one) for name, one in found.items()}

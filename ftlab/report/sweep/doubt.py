@@ -181,7 +181,7 @@ def _of_choices(rows: Sequence[Row], chosen_by: Sequence[str]) -> Iterator[str]:
         said = f"the best {key}, {value}, is the {end} tried"
         yield f"{', '.join(names[:_ROWS_NAMED])}{more}: {said}. Widen the range: {key}={further} may be better."
     is_tuned = any(key in RATES for key in (*chosen_by, *(key for row in rows for key in row.settings)))
-    if len(rows) > 1 and not is_tuned:
+    if sum(bool(row.jobs) for row in rows) > 1 and not is_tuned:
         yield (
             "Each row ran at one learning rate, and another may suit it better: a row can only be judged at its own "
             "best. Add training.lr_factor=0.5,1,2."

@@ -11,7 +11,7 @@ from ftlab.report.sweep.read import Job, canonical
 
 SEED = "seed"
 
-RATES = ("optimizer.lr", "training.lr_factor")
+RATES = ("optimizer.lr", "method.learning_rate", "training.lr_factor")
 """Keys that are chosen within a row as long as others make rows."""
 
 NO_SETTINGS = (
@@ -81,6 +81,11 @@ def groups(jobs: Sequence[Job], by: Sequence[str]) -> tuple[list[Group], tuple[s
         group = found.setdefault(settings, Group(dict(settings)))
         group.choices.setdefault(_settings(job, chosen_by), []).append(job)
     return list(found.values()), chosen_by
+
+
+def unknown_keys(jobs: Sequence[Job], keys: Sequence[str]) -> list[str]:
+    """Returns the keys of which no job has a value."""
+    return [key for key in keys if all(setting(job, key) == NOT_KNOWN for job in jobs)]
 
 
 def setting(job: Job, key: str) -> str:

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import yaml
 
 from ftlab.report.card import FILE as CARD
-from ftlab.report.card import read_card
+from ftlab.report.card import REASON, read_card
 from ftlab.report.folder import METRICS, Column, read_metrics
-from ftlab.report.sweep.expected import Asked, Request, read_request
+from ftlab.report.sweep.expected import Asked, read_request
 from ftlab.report.sweep.values import facts_of, values_of
 
 Status = Literal["done", "failed", "interrupted", "pruned", "running", "missing"]
@@ -73,30 +73,42 @@ class Sweep:
     in_one_process: bool = False
 
 
-def read_sweep(*folders: Path) -> Sweep:
-    """Reads the jobs of sweeps and of single runs.
+def read_sweep(folder: Path) -> Sweep:
+    """Reads the jobs of a sweep, or a single run.
 
     Args:
-        folders: At least one: folders of sweeps, and run folders.
+        folder: The sweep's folder, or a run folder.
 
     Returns:
-        All jobs of all folders; one that several folders lead to is there once.
+        All its jobs.
 
     Raises:
-        ValueError: A folder holds no run of training, or a card or file is of a newer format than this version reads.
+        ValueError: It holds no run of training, or a card or file is of a newer format than this version reads.
     """
-    jobs: dict[Path | str, Job] = {}
     notes: list[str] = []
-    shared = False
-    for folder in folders:
-        is_run = (folder / CARD).is_file()
-        request = Request() if is_run else read_request(folder, notes)
-        found = [_run(folder, None, notes)] if is_run else _sweep(folder, request.jobs, notes)
-        shared |= request.in_one_process and sum(job.folder is not None for job in found) > 1
-        if not any(job.folder for job in found):
-            raise ValueError(f"{folder} holds no run: neither {CARD} nor folders with one.")
-        jobs |= {job.folder.resolve() if job.folder else f"{folder.resolve()}#{job.name}": job for job in found}
-    return Sweep(folders[0], tuple(jobs.values()), tuple(notes), shared)
+    if (folder / CARD).is_file():
+        return Sweep(folder, (_run(folder, None, notes),), tuple(notes))
+    request = read_request(folder, notes)
+    jobs = _jobs(folder, request.jobs, notes)
+    count = sum(job.folder is not None for job in jobs)
+    if not count:
+        raise ValueError(f"{folder} holds no run: neither {CARD} nor folders with one.")
+    return Sweep(folder, tuple(jobs), tuple(notes), in_one_process=request.in_one_process and count > 1)
+
+
+def join(sweeps: Sequence[Sweep]) -> Sweep:
+    """Puts several sweeps together as one; a run that several of them have is there once.
+
+    Args:
+        sweeps: At least one; what is compared is written into the first one's folder.
+    """
+    jobs = {
+        job.folder.resolve() if job.folder else f"{sweep.folder.resolve()}{job.name}": job
+        for sweep in sweeps
+        for job in sweep.jobs
+    }
+    notes = tuple(note for sweep in sweeps for note in sweep.notes)
+    return Sweep(sweeps[0].folder, tuple(jobs.values()), notes, any(sweep.in_one_process for sweep in sweeps))
 
 
 def read_curves(job: Job, columns: Sequence[str]) -> Mapping[str, Column]:
@@ -124,7 +136,7 @@ def canonical(value: str) -> str:
         return value.strip()
 
 
-def _sweep(folder: Path, asked: Sequence[Asked], notes: list[str]) -> list[Job]:
+def _jobs(folder: Path, asked: Sequence[Asked], notes: list[str]) -> list[Job]:
     """Every folder with a run, and every job that was asked for, in the order of their numbers."""
     by_folder = {one.folder: one for one in asked if one.folder}
     by_overrides: dict[tuple[str, ...], list[Asked]] = {}
@@ -201,9 +213,17 @@ def _status(folder: Path, card: Mapping[str, Any] | None, asked: Asked | None) -
     if asked and (status := _unfinished(asked.status)) and status != "running":
         return status, asked.error
     if card is None:
-        return "failed", f"it ended before it began to train, or has just started: there is no {CARD} to read"
+        return "failed", _reason(folder) or f"it ended before it began to train, or has just started: no {CARD}"
     last_s = max(file.stat().st_mtime for file in (folder / CARD, folder / METRICS) if file.is_file())
     return "running", f"it has not ended: it is running, or was killed; last sign {_ago(time.time() - last_s)} ago"
+
+
+def _reason(folder: Path) -> str:
+    """What a job said that ended before it had a card."""
+    try:
+        return (folder / REASON).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _missing(asked: Asked) -> Job:

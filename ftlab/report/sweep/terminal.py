@@ -26,7 +26,7 @@ _TITLES = {
     "learning_rate": "learning\nrate",
     "trainable_parameters": "trained\nweights",
     "peak_bytes": "peak\nmemory",
-    "tokens_per_s": "tokens\na second",
+    "tokens_per_s": "speed,\ntok/s",
 }
 """Of columns whose own title is too wide for a narrow terminal."""
 
@@ -34,22 +34,22 @@ _ROWS_SHOWN, _JOBS_SHOWN = 24, 8
 _NAME_CHARACTERS, _REASON_CHARACTERS = 40, 200
 
 
-def print_comparison(console: Console, comparison: Comparison, files: Sequence[str] = ()) -> None:
+def print_comparison(console: Console, comparison: Comparison, files: str = "") -> None:
     """Prints a comparison.
 
     Args:
         console: Where to; from 80 columns on nothing is cut.
         comparison: What to print.
-        files: Where it was written to, as the user may type it.
+        files: Where it was written to.
     """
     shown = comparison.rows[:_ROWS_SHOWN]
-    parts: list[RenderableType] = [_quality(comparison, shown), _cost(comparison, shown)]
+    parts: list[RenderableType] = [_quality(comparison, shown), Text(), _cost(comparison, shown)]
     if (more := len(comparison.rows) - len(shown)) > 0:
         parts.append(Text(f"{more:,} more rows are in the files.", style="dim"))
     parts += [*_sentences("Verdict", comparison.verdict), *_sentences("Mind", comparison.warnings, "yellow")]
     parts += _not_done(comparison)
     if files:
-        parts += [Text("\nFiles", style="bold"), *(Text(file) for file in files)]
+        parts.append(Text.assemble(("\nfiles  ", "bold"), files))
     title = Text(comparison.title, style="bold")
     console.print(Panel(Group(*parts), title=title, border_style="cyan", expand=True))
 
@@ -62,8 +62,8 @@ def _quality(comparison: Comparison, rows: Sequence[Row]) -> RenderableType:
         cells = [shown_value(column.key, base[column.key]) if column.key in base else "" for column in columns]
         table.add_row("base", *cells, "", style="dim")
     for row in rows:
-        cells = [_cell(row, column, comparison, with_interval=True) for column in columns]
-        table.add_row(_name(row), *cells, shown_p(row.difference.p_holm) if row.difference else "")
+        values = [_cell(row, column, comparison, with_interval=True) for column in columns]
+        table.add_row(_name(row), *values, shown_p(row.difference.p_holm) if row.difference else "")
     table.caption = Text("below: 95 % interval over seeds; p: held-out loss against the first row", style="dim")
     table.caption_justify = "left"
     return table

@@ -9,14 +9,13 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from ftlab.report.sweep.cell import shown_interval, shown_p, shown_value
-from ftlab.report.sweep.comparison import FORMAT, Column, Comparison, Row
+from ftlab.report.sweep.comparison import Column, Comparison, Row
 from ftlab.report.sweep.read import Job
 
 MARKDOWN, CSV, JSON = "comparison.md", "comparison.csv", "comparison.json"
@@ -25,9 +24,6 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>|~&$@]|^[+#-])")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula (OWASP, "CSV injection")."""
-
-_NOT_IN_FILES = ("config",)
-"""Fields of a job that are in its own run.json."""
 
 
 def write_texts(comparison: Comparison, folder: Path) -> list[Path]:
@@ -125,28 +121,6 @@ def table(comparison: Comparison) -> str:
 def document(comparison: Comparison) -> str:
     """Returns all of a comparison as JSON."""
     return json.dumps(comparison.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def plain(value: Any) -> Any:
-    """Returns a value as JSON can hold it: dataclasses by field, paths as text, numbers that aren't finite as null."""
-    if isinstance(value, Comparison):
-        return {"format": FORMAT, **_fields(value)}
-    if is_dataclass(value):
-        return _fields(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    return value if isinstance(value, bool | int | str) or value is None else str(value)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    found = {one.name: getattr(value, one.name) for one in fields(value) if one.name not in _NOT_IN_FILES}
-    if isinstance(value, Row):
-        found["jobs"] = [job.name for job in value.jobs]  # all jobs stand in the comparison
-    return {name: plain(one) for name, one in found.items()}
 
 
 def _cell(row: Row, column: Column) -> str:

@@ -45,7 +45,7 @@ def verdict(rows: Sequence[Row], losses: Losses, untrusted: Collection[str]) -> 
         yield from _chance(finite)
     if len(rows) > 1:
         told = rows[:ROWS_TOLD]
-        yield from (_row(row, rows[0], untrusted) for row in told)
+        yield from (_row(row, rows[0], untrusted, alone=len(measured) == 1) for row in told)
         if len(rows) > len(told):
             yield f"{len(rows) - len(told):,} more rows are in the table."
     yield from _forgetting(measured, untrusted)
@@ -77,10 +77,12 @@ def _chance(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{seeds} seeds a row: only large differences can be told from chance. Add seed=1,2,3."
 
 
-def _row(row: Row, first: Row, untrusted: Collection[str]) -> str:
+def _row(row: Row, first: Row, untrusted: Collection[str], *, alone: bool) -> str:
     if not row.jobs:
         return f"{row.name}: no run of its {row.asked:,} is done, so that nothing is known of it."
     end = f" {row.choose[0].upper()}{row.choose[1:]}." if row.choose else ""
+    if row is first and alone:
+        return f"{row.name} is the only row with a result."
     if row is first:
         return f"{row.name} is the first row, which the others are held against.{end}"
     if not first.jobs:
