@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -20,6 +21,7 @@ from ftlab.config import compose, explain, secret, validate
 from ftlab.config.folder import CONF_DIR
 from ftlab.config.terminal import show
 from ftlab.problem import InputError, Problem, Refused, RunEnded, raise_all
+from ftlab.stage.sweep import compare_sweep, leave_reason
 from hydra_plugins.hydra_gpu_pool_launcher import OptionError, SweepStopped
 
 RUN_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -48,6 +50,7 @@ def job(cfg: DictConfig) -> float | None:
     except Exception as error:
         _codes.append(_report(error))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
+            leave_reason(Path(HydraConfig.get().runtime.output_dir), error)
             with contextlib.suppress(AttributeError):
                 error.already_shown = True  # type: ignore[attr-defined]  # hydra/launcher=gpu_pool shows no traceback then
             raise  # marks this job as failed; the launcher goes on with the next
@@ -77,6 +80,8 @@ def main() -> None:
             sys.stderr.write(f"{error}\n")
         sys.stderr.write(f"{len(codes)} of the jobs failed, see above.\n")
         sys.exit(RUN_FAILED if RUN_FAILED in codes else BAD_INPUT)
+    finally:
+        compare_sweep()  # also where jobs failed, or Ctrl-C ended it
 
 
 def _refuse_bad_input() -> None:
