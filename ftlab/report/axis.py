@@ -15,6 +15,9 @@ WIDTH, HEIGHT = 560, 260
 COLOURS = 8
 """How many things a plot tells apart by colour, and by shape or dashes."""
 
+NO_LEGEND = 18
+"""Where a plot begins that has no legend above."""
+
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 40, 44
 """Room around the plotted area for axes and legend."""
 
@@ -52,7 +55,10 @@ class Scale:
 
     def ticks(self, *, most: int) -> list[float]:
         """Returns round numbers of this scale, about `most` of them."""
-        return log_ticks(self.low, self.high, most=most) if self.log else ticks(self.low, self.high, most=most)
+        if self.log:
+            return log_ticks(self.low, self.high, most=most)
+        found = ticks(self.low, self.high, most=most)
+        return found if len(found) > 2 else ticks(self.low, self.high, most=most + 2)
 
 
 def spread(values: Iterable[float], start: float, end: float, *, log: bool = False) -> Scale:
@@ -251,9 +257,20 @@ def axes(
     return Markup("").join(parts)
 
 
-def drawing(label: str, *parts: Markup, height: float = HEIGHT, width: float = WIDTH, description: str = "") -> Markup:
-    """The whole plot; `label` says in words what it shows, `description` its numbers to those who can't see it."""
+def drawing(
+    label: str, *parts: Markup, height: float = HEIGHT, width: float = WIDTH, top: float = 0, description: str = ""
+) -> Markup:
+    """The whole plot.
+
+    Args:
+        label: What it shows, in words.
+        *parts: What is drawn.
+        height: Its lower end.
+        width: Its right end.
+        top: Its upper end: what lies above is empty.
+        description: Its numbers, to those who can't see them.
+    """
     said = Markup("<desc>{}</desc>").format(description) if description else ""
-    return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
-        round(width), round(height), label, said, Markup("").join(parts)
+    return Markup('<svg class="plot" viewBox="0 {} {} {}" role="img" aria-label="{}">{}{}</svg>').format(
+        round(top), round(width), round(height - top), label, said, Markup("").join(parts)
     )

@@ -15,6 +15,7 @@ from ftlab.report.axis import (
     COLOURS,
     HEIGHT,
     LEFT,
+    NO_LEGEND,
     RIGHT,
     TOP,
     WIDTH,
@@ -230,7 +231,8 @@ def line_plot(
         below,
     ]
     names = [*(one.name for one in named.values()), *(event.name for event in events)]
-    return drawing(f"{y_title} by {x_title}: {', '.join(names)}", *drawn, height=HEIGHT + height)
+    top = 0 if above else NO_LEGEND
+    return drawing(f"{y_title} by {x_title}: {', '.join(names)}", *drawn, height=HEIGHT + height, top=top)
 
 
 def _named_lines(named: Mapping[int, Series], events: Sequence[Event]) -> tuple[Markup, Markup, float]:

@@ -13,6 +13,7 @@ from ftlab.report.axis import (
     BOTTOM,
     HEIGHT,
     LEFT,
+    NO_LEGEND,
     RIGHT,
     TOP,
     WIDTH,
@@ -107,7 +108,8 @@ def scatter_plot(groups: Sequence[Group], *, colours: Sequence[int], x_title: st
     drawn += [_group(group, colour, x, y) for group, colour in zip(groups, colours, strict=True)]
     drawn += _labels([(x(point.x), y(point.y), point.label) for point in points if point.label])
     said = "; ".join(_said(group) for group, colour in zip(groups, colours, strict=True) if colour and not group.faint)
-    return drawing(f"{y_title} by {x_title}", *drawn, height=HEIGHT + height, description=said)
+    top = 0 if above else NO_LEGEND
+    return drawing(f"{y_title} by {x_title}", *drawn, height=HEIGHT + height, top=top, description=said)
 
 
 def _said(group: Group) -> str:
@@ -167,8 +169,9 @@ def _covers(x: float, y: float, width: float, other_x: float, other_y: float, ot
 def _mark(x: float, y: float, colour: int, hint: str = "", *, faint: bool = False) -> Markup:
     title = Markup("<title>{}</title>").format(hint) if hint else ""
     template = Markup('<path d="{}" class="fill-{}" transform="translate({} {}) scale({})" fill-opacity="{}">{}</path>')
-    shape = SHAPES[(colour - 1) % len(SHAPES)]
-    return template.format(shape, colour, round(x, 1), round(y, 1), *((0.6, 0.45) if faint else (1, 1)), title)
+    shape = SHAPES[max(colour - 1, 0)]
+    look = (0.6, 0.45) if faint else (1, 1) if colour else (0.7, 1)
+    return template.format(shape, colour, round(x, 1), round(y, 1), *look, title)
 
 
 def _legend(groups: Sequence[Group], colours: Sequence[int]) -> tuple[Markup, Markup, float]:

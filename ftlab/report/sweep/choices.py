@@ -3,16 +3,66 @@
 In: rows of a comparison. Out: SVG, as in `ftlab.report.plot`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 from markupsafe import Markup
 
 from ftlab.report.axis import Scale, axes, dot, drawing, fitted, line, spread, text
-from ftlab.report.sweep.comparison import Choice, Row
+from ftlab.report.sweep.cell import shown_interval, shown_value
+from ftlab.report.sweep.comparison import Choice, Comparison, Row
 from ftlab.report.sweep.plots import LOG_FROM, bar
 
 _WIDTH, _HEIGHT = 300, 176
+_SHOWN = 24
+"""Plots at most; the numbers of all are in a table."""
+
+
+def choices_of(comparison: Comparison, colours: Mapping[int, int]) -> dict[str, Any]:
+    """Returns what was tried within the rows.
+
+    Args:
+        comparison: What was found.
+        colours: The number of the colour by the row's place, of those that have one.
+
+    Returns:
+        `chosen_by`; `choices`: plots, coloured rows first, `choices_left_out` of them not drawn; `choices_log`: whether
+        their upward axis is logarithmic; `tried`: all choices as cells.
+    """
+    several = [(place, row) for place, row in enumerate(comparison.rows) if len(row.choices) > 1]
+    within = choice_range(row for _, row in several)
+    key = comparison.chosen_by[0] if comparison.chosen_by else ""
+    drawn = [] if within is None else sorted(several, key=lambda one: (one[0] not in colours, one[0]))[:_SHOWN]
+    return {
+        "chosen_by": comparison.chosen_by,
+        "choices": [
+            {
+                "name": row.name,
+                "colour": colours.get(place),
+                "plot": choice_plot(row, key, within, colours.get(place, 0)),
+            }
+            for place, row in drawn
+            if within is not None
+        ],
+        "choices_left_out": len(several) - len(drawn),
+        "choices_log": within is not None and 0 < LOG_FROM * within[0] <= within[1],
+        "tried": [line for _, row in several for line in _tried(row)],
+    }
+
+
+def _tried(row: Row) -> list[tuple[str, ...]]:
+    return [
+        (
+            row.name,
+            ", ".join(choice.settings.values()),
+            shown_value("loss", choice.loss.mean if choice.loss else None),
+            shown_interval("loss", choice.loss) if choice.loss else "",
+            f"{choice.done} of {choice.asked}",
+            "chosen" if row.chosen and choice.settings.items() <= row.chosen.items() else "",
+        )
+        for choice in row.choices
+    ]
 
 
 def choice_range(rows: Iterable[Row]) -> tuple[float, float] | None:
@@ -64,7 +114,7 @@ def choice_plot(row: Row, key: str, within: tuple[float, float], colour: int) ->
         *(_choice(at, choice, row, y, colour) for at, choice in points),
     ]  # fmt: skip
     said = "; ".join(f"{choice.settings[key]}: {_said(choice)}" for _, choice in points)
-    return drawing(f"{row.name}: held-out loss by {key}", *drawn, width=_WIDTH, height=_HEIGHT, description=said)
+    return drawing(f"{row.name}: held-out loss by {key}", *drawn, width=_WIDTH, height=_HEIGHT, top=6, description=said)
 
 
 def _choice(at: float, choice: Choice, row: Row, y: Scale, colour: int) -> Markup:

@@ -20,22 +20,22 @@ from markupsafe import Markup
 from ftlab.report.page import render_page, write_html
 from ftlab.report.run import override
 from ftlab.report.scatter import SHAPES
-from ftlab.report.sweep.cell import shown_interval, shown_value
-from ftlab.report.sweep.choices import choice_plot, choice_range
-from ftlab.report.sweep.comparison import Comparison, Row
+from ftlab.report.sweep.cell import shown_value
+from ftlab.report.sweep.choices import choices_of
+from ftlab.report.sweep.comparison import Comparison
 from ftlab.report.sweep.heat import heat_maps
-from ftlab.report.sweep.plots import BARS_FROM, LOG_FROM, coloured, curves_plot, plane_plot
+from ftlab.report.sweep.plots import BARS_FROM, coloured, curves_plot, plane_plot
 from ftlab.report.sweep.read import Job
 from ftlab.report.sweep.settings import grid_command, settings_of
-from ftlab.report.sweep.table import glance_of, head_of, lines_of, loss_key, words_of
+from ftlab.report.sweep.table import Cell, glance_of, head_of, lines_of, loss_key, words_of
 
 FILE = "comparison.html"
 
 _LIMIT_BYTES = 1_500_000
 _TEXT_CHARACTERS = (600, 150, 30)
 """Of a longer text the rest is counted, not shown; where the page is too large all the same, it is drawn with less."""
-_CHOICES_SHOWN = 24
 _COMMANDS_SHOWN = 6
+_SENTENCES_SHOWN = 6
 
 
 def write_page(comparison: Comparison, folder: Path) -> Path:
@@ -74,7 +74,7 @@ def _values(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "title": comparison.title,
         "folder": folder.resolve().name,
         "kind": _kind(comparison),
-        "verdict": comparison.verdict or ("Nothing is said about these runs.",),
+        **_verdict(comparison),
         "counts": list(comparison.counts.items()),
         "warnings": comparison.warnings,
         "facts": _facts(comparison),
@@ -86,7 +86,7 @@ def _values(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "coloured": len(colours),
         "uncoloured": len(comparison.rows) - len(colours),
         **_plots(comparison, colours),
-        **_choices(comparison, colours),
+        **choices_of(comparison, colours),
         **_maps(comparison),
         "settings": settings,
         "swept_keys": swept,
@@ -107,6 +107,14 @@ def _clipped(node: Any, characters: int) -> Any:
     if is_dataclass(node) and not isinstance(node, type):
         return {field.name: _clipped(getattr(node, field.name), characters) for field in fields(node)}
     return [_clipped(one, characters) for one in node] if isinstance(node, list | tuple) else node
+
+
+def _verdict(comparison: Comparison) -> dict[str, Any]:
+    """The sentences that stand open, first and last among them, and those that don't."""
+    said = comparison.verdict or ("Nothing is said about these runs.",)
+    if len(said) <= _SENTENCES_SHOWN + 1:
+        return {"verdict": said, "verdict_more": ()}
+    return {"verdict": (*said[: _SENTENCES_SHOWN - 1], said[-1]), "verdict_more": said[_SENTENCES_SHOWN - 1 : -1]}
 
 
 def _kind(comparison: Comparison) -> str:
@@ -154,42 +162,6 @@ def _plots(comparison: Comparison, colours: Mapping[int, int]) -> dict[str, Any]
     return {"planes": planes, "curves": curves, "curves_words": words}
 
 
-def _choices(comparison: Comparison, colours: Mapping[int, int]) -> dict[str, Any]:
-    several = [(place, row) for place, row in enumerate(comparison.rows) if len(row.choices) > 1]
-    within = choice_range(row for _, row in several)
-    key = comparison.chosen_by[0] if comparison.chosen_by else ""
-    drawn = [] if within is None else sorted(several, key=lambda one: (one[0] not in colours, one[0]))[:_CHOICES_SHOWN]
-    return {
-        "chosen_by": comparison.chosen_by,
-        "choices": [
-            {
-                "name": row.name,
-                "colour": colours.get(place),
-                "plot": choice_plot(row, key, within, colours.get(place, 0)),
-            }
-            for place, row in drawn
-            if within is not None
-        ],
-        "choices_left_out": len(several) - len(drawn),
-        "choices_log": within is not None and 0 < LOG_FROM * within[0] <= within[1],
-        "tried": [line for _, row in several for line in _tried(row)],
-    }
-
-
-def _tried(row: Row) -> list[tuple[str, ...]]:
-    return [
-        (
-            row.name,
-            ", ".join(choice.settings.values()),
-            shown_value("loss", choice.loss.mean if choice.loss else None),
-            shown_interval("loss", choice.loss) if choice.loss else "",
-            f"{choice.done} of {choice.asked}",
-            "chosen" if row.chosen and choice.settings.items() <= row.chosen.items() else "",
-        )
-        for choice in row.choices
-    ]
-
-
 def _maps(comparison: Comparison) -> dict[str, Any]:
     maps, left_out = heat_maps(comparison)
     of_rows = len(comparison.by) >= 2 or not comparison.chosen_by
@@ -220,7 +192,9 @@ def _job(job: Job, folder: Path, swept: Sequence[str], loss: str) -> dict[str, A
         "status": job.status,
         "report": _link(job, "report.html", folder),
         "swept": [job.overrides.get(key, "") for key in swept],
-        "numbers": [(name, shown_value(key, job.values.get(of)), job.values.get(of)) for name, key, of in numbers],
+        "numbers": [
+            (name, Cell(shown_value(key, job.values.get(of)), value=job.values.get(of))) for name, key, of in numbers
+        ],
     }
 
 

@@ -12,11 +12,11 @@ from markupsafe import Markup
 from ftlab import metric
 from ftlab.report.axis import COLOURS
 from ftlab.report.curves import thinned
-from ftlab.report.folder import Column
+from ftlab.report.folder import METRICS, Column, read_metrics
 from ftlab.report.plot import Series, line_plot
 from ftlab.report.scatter import Group, Point, scatter_plot
 from ftlab.report.sweep.comparison import Comparison, Measured, Row
-from ftlab.report.sweep.read import Job, read_curves
+from ftlab.report.sweep.read import Job
 
 OTHERS = "other rows"
 """What a legend calls the rows that have no colour of their own."""
@@ -140,7 +140,9 @@ def curves_plot(comparison: Comparison, colours: Mapping[int, int]) -> tuple[Mar
 
 
 def _held_out(job: Job) -> Column | None:
-    curve = read_curves(job, (metric.VAL_LOSS,)).get(metric.VAL_LOSS)
+    if job.folder is None:
+        return None
+    curve = read_metrics(job.folder / METRICS, (metric.VAL_LOSS,))[0].get(metric.VAL_LOSS)
     return curve if curve is not None and np.isfinite(curve.values).any() else None
 
 

@@ -94,18 +94,21 @@ def lines_of(comparison: Comparison, colours: Mapping[int, int]) -> list[Line]:
 
 
 def glance_of(comparison: Comparison, colours: Mapping[int, int]) -> list[Line]:
-    """Returns the short table: memory, speed, quality kept, and when to choose a row; nothing where nobody can say.
+    """Returns the short table of the coloured rows: memory, speed, quality kept, and when to choose which.
 
     Args:
         comparison: What was found.
         colours: The number of the colour by the row's place, of those that have one.
+
+    Returns:
+        The rows; none where nothing can be said of any.
     """
     if not any(row.choose for row in comparison.rows):
         return []
     return [
         Line(
             row.name,
-            colours.get(place),
+            colours[place],
             [
                 *(_beside_first(row, key, first=place == 0) for key in ("peak_bytes", "tokens_per_s")),
                 Cell(shown_value("kept", row.kept), value=row.kept),
@@ -113,6 +116,7 @@ def glance_of(comparison: Comparison, colours: Mapping[int, int]) -> list[Line]:
             row.choose,
         )
         for place, row in enumerate(comparison.rows)
+        if place in colours
     ]
 
 
