@@ -201,6 +201,7 @@ class Kernels:
     mlp: bool
     norms: bool
     arithmetic: Literal["model", "fp8"]
+    hold_unpacked: bool
 
 
 @dataclass

@@ -58,7 +58,7 @@ def accelerate_model(
     mlp: bool = True,
     norms: bool = True,
     arithmetic: Arithmetic = "model",
-    dequantised_bytes: int = 0,
+    held_bytes: int = 0,
 ) -> list[str]:
     """Replaces the forward passes of known modules by fused ones; call it after the method was applied.
 
@@ -68,7 +68,8 @@ def accelerate_model(
         mlp: Fuse the MLP.
         norms: Fuse norms and residual additions.
         arithmetic: `fp8` multiplies by the frozen weights on FP8 tensor cores (not exact; opt-in).
-        dequantised_bytes: Memory that may hold 4-bit weights in 16 bits, from the first layer on.
+        held_bytes: Memory that may hold weights as products take them (unpacked to 16 bits, or in FP8 and turned over),
+            from the first layer on.
 
     Returns:
         Notes, a line each: what was fused, and what was not and why.
@@ -81,7 +82,7 @@ def accelerate_model(
         layers = decoder_layers(model)
     except ValueError as error:
         return [f"kernels: plain path: {error}"]
-    builder = _Builder(arithmetic, dequantised_bytes, undo)
+    builder = _Builder(arithmetic, held_bytes, undo)
     for layer in layers:
         _accelerate_layer(layer, builder, notes, (attention, mlp, norms))
     if norms:
@@ -89,7 +90,7 @@ def accelerate_model(
             if type(module).__name__ in _NORM and "forward" not in module.__dict__ and not _norm_obstacle(module):
                 blocks.patch(module, blocks.norm_module_forward(_norm_spec(module)))
                 undo.append(_Unpatch(module))
-    return notes.lines()
+    return notes.lines() + builder.note()
 
 
 def restore(model: nn.Module) -> None:
@@ -113,10 +114,17 @@ class _Unpatch:
 class _Builder:
     """Makes stacks of frozen weights, and remembers how to undo them."""
 
-    def __init__(self, arithmetic: Arithmetic, dequantised_bytes: int, undo: list[Callable[[], None]]) -> None:
+    def __init__(self, arithmetic: Arithmetic, held_bytes: int, undo: list[Callable[[], None]]) -> None:
         self._arithmetic = arithmetic
-        self._left_bytes = dequantised_bytes
+        self._left_bytes = held_bytes
+        self._holding: list[int] = []
         self._undo = undo
+
+    def note(self) -> list[str]:
+        """How much is held."""
+        if not self._holding:
+            return []
+        return [f"kernels: {len(self._holding)} × weights held unpacked: {sum(self._holding) / 2**30:.2f} GiB"]
 
     def linears(self, modules: Sequence[nn.Module]) -> Linears | str:
         """The layers ready to be fused, or why they can't share their input."""
@@ -130,19 +138,28 @@ class _Builder:
     def _stack(self, bases: list[Any], ranks: int) -> Stack:
         eight_bits, four_bits = isinstance(bases[0], Fp8Linear), type(bases[0]).__name__ == "Linear4bit"
         if self._arithmetic == "fp8" or (eight_bits and multiplies_fp8(bases)):
-            return Fp8Stack(bases, ranks)
+            stack8 = Fp8Stack(bases, ranks)
+            if self._affords(stack8.needed_bytes()):
+                stack8.hold()
+            return stack8
         if not (eight_bits or four_bits):
             dense = DenseStack(bases, ranks)
             self._undo.append(dense.release)
             return dense
         stack = UnpackedStack(bases, ranks, Fp8Linear.unpack_into if eight_bits else _unpack_4_bits)
         dtype = getattr(bases[0], "compute_dtype", None)
-        needed = (stack.outputs + ranks) * stack.inputs * (dtype.itemsize if dtype is not None else 2)
-        if dtype is None or needed > self._left_bytes:
+        if dtype is None or not self._affords((stack.outputs + ranks) * stack.inputs * dtype.itemsize):
             return stack
-        self._left_bytes -= needed
         like = bases[0].weight.new_empty(0, dtype=dtype)
         return DenseStack(bases, ranks, stack.unpacked(like))
+
+    def _affords(self, count: int) -> bool:
+        """Takes so many bytes of what may be held, if they are there."""
+        if count > self._left_bytes:
+            return False
+        self._left_bytes -= count
+        self._holding.append(count)
+        return True
 
 
 def _unpack_4_bits(layer: Any, out_OI: Tensor) -> None:

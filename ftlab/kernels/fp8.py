@@ -136,6 +136,7 @@ class Fp8Stack(Stack):
         super().__init__(layers, ranks)
         self._layers = layers
         self._held_OI: Tensor | None = None
+        self._turned_IO: Tensor | None = None
         if type(layers[0]).__name__ == "Linear4bit":
             self._scales_O = torch.cat([_row_scales(layer) for layer in layers])
         else:
@@ -146,6 +147,16 @@ class Fp8Stack(Stack):
             self._held_OI = torch.cat([part.view(torch.uint8) for part, _ in parts]).view(E4M3)
             self._scales_O = torch.cat([scales for _, scales in parts]).flatten()
             _share(layers, self._held_OI)
+
+    def needed_bytes(self) -> int:
+        """What `hold` would take."""
+        return self.outputs * self.inputs * (1 if self._held_OI is not None else 2)
+
+    def hold(self) -> None:
+        """Keeps the weights in FP8, also turned over, so that no product has to make them."""
+        if self._held_OI is None:
+            self._held_OI = self._weights(turn=False)
+        self._turned_IO = turned(self._held_OI)
 
     def takes(self, x: Tensor) -> bool:
         """Inputs in bfloat16 (also others on a CPU, where the arithmetic is only imitated)."""
@@ -180,6 +191,8 @@ class Fp8Stack(Stack):
 
     def _weights(self, turn: bool) -> Tensor:
         """W8 [O, I], or [I, O] turned over."""
+        if turn and self._turned_IO is not None:
+            return self._turned_IO
         if self._held_OI is not None:
             return turned(self._held_OI) if turn else self._held_OI
         shape = (self.inputs, self.outputs) if turn else (self.outputs, self.inputs)

@@ -23,6 +23,9 @@ FRAGMENTS_SHARE = 0.02
 """What the allocator holds beyond its tensors, as a share of them."""
 MARGIN_SHARE = 0.03
 """A plan fits where this share of the device stays free."""
+SPARE_SHARE = 0.10
+"""Beyond that, this share stays free where weights are held unpacked only because there is room."""
+HELD = "weights held unpacked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,11 @@ class Plan:
         """What PyTorch's allocator counts as allocated: to be held against `max_memory_allocated`."""
         outside = ("CUDA context", "fragmentation")
         return sum(term.bytes for term in self.terms if not term.paged and term.name not in outside)
+
+    @property
+    def held_bytes(self) -> int:
+        """For weights that are held unpacked because there is room."""
+        return sum(term.bytes for term in self.terms if term.name == HELD)
 
     @property
     def host_bytes(self) -> int:
@@ -176,3 +184,18 @@ def make_plan(job: Job, load: Load, device_bytes: int | None, *, supervised_shar
         lines.append(Term("the process itself", HOST_BYTES))
     shown = tuple(term for term in lines if term.bytes)
     return Plan(job, load, device_bytes, shown, flops_of(job, load.level, load.longest_row))
+
+
+def hold_unpacked(plan: Plan) -> Plan:
+    """Lets the plan hold weights unpacked where memory is left over: the same products, without unpacking first.
+
+    Args:
+        plan: Any; one that doesn't fit, or of a device of unknown size, stays as it is.
+    """
+    if plan.device_bytes is None or not plan.fits:
+        return plan
+    free = plan.device_bytes * (1 - SPARE_SHARE) - plan.margin_bytes - plan.total_bytes
+    held = round(min(terms.held_bytes(plan.job), max(0.0, free) / (1 + FRAGMENTS_SHARE)))
+    if not held:
+        return plan
+    return replace(plan, terms=(*plan.terms, Term(HELD, held)))

@@ -43,6 +43,25 @@ def constant_bytes(job: Job) -> float:
     return outputs * F32 if job.kind in ("int8", "fp8") or job.fp8 else 0.0
 
 
+def held_bytes(job: Job) -> float:
+    """All weights that fused products would unpack anew each time, held unpacked beside the quantised ones.
+
+    In 16 bits with the adapters' A below them; where products run in FP8, in FP8 and turned over too.
+    """
+    if job.method != "adapter" or (job.kind in ("none", "fp8") and not job.fp8):
+        return 0.0
+    each = 0.0
+    for name, (outputs, inputs) in job.shape.linears.items():
+        if not (job.fused.attention if name.startswith("self_attn.") else job.fused.mlp):
+            continue
+        ranks = 0 if job.adapter is None else job.adapter.ranks.get(name, 0)
+        if job.fp8:
+            each += outputs * inputs * (2 if job.kind in ("nf4", "fp4") else 1)
+        else:
+            each += (outputs + ranks) * inputs * job.activation_bytes
+    return job.shape.layers * each
+
+
 def embedding_bytes(job: Job) -> float:
     """Embedding and head: never quantised."""
     return job.shape.embeddings * (job.trained_bytes if job.method == "full" else job.base_bytes)

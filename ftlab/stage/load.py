@@ -85,7 +85,8 @@ def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record:
     torch.manual_seed(cfg.seed)  # the adapter's first values
     model = inputs.method.apply(base)
     trained, total = trainable_parameters(model)
-    notes = accelerate(cfg, model) + recompute(inputs, model)
+    held = 0 if inputs.plan is None else inputs.plan.held_bytes
+    notes = accelerate(cfg, model, held) + recompute(inputs, model)
     record.card.write(
         model={
             "base": cfg.model.path or cfg.model.name,
@@ -100,12 +101,13 @@ def apply_method(cfg: DictConfig, inputs: Inputs, base: PreTrainedModel, record:
     return model
 
 
-def accelerate(cfg: DictConfig, model: nn.Module) -> list[str]:
+def accelerate(cfg: DictConfig, model: nn.Module, held_bytes: int = 0) -> list[str]:
     """Gives the model its fused passes; `ftlab.kernels.accelerate.restore` takes them back.
 
     Args:
         cfg: The composed configuration; `kernels` chooses.
         model: What the method made.
+        held_bytes: Memory that may hold weights unpacked.
 
     Returns:
         What runs fused, what runs the plain way and why; these lines are logged, too.
@@ -114,7 +116,12 @@ def accelerate(cfg: DictConfig, model: nn.Module) -> list[str]:
     if not (chosen.attention or chosen.mlp or chosen.norms):
         return ["kernels: plain path: kernels=none"]
     notes = accelerate_model(
-        model, attention=chosen.attention, mlp=chosen.mlp, norms=chosen.norms, arithmetic=chosen.arithmetic
+        model,
+        attention=chosen.attention,
+        mlp=chosen.mlp,
+        norms=chosen.norms,
+        arithmetic=chosen.arithmetic,
+        held_bytes=held_bytes,
     )
     for note in notes:
         log.info(note)

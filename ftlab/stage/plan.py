@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from ftlab.memory.advice import Change, advise
 from ftlab.memory.budget import card_bytes, host_bytes, stated_bytes
 from ftlab.memory.job import Device
-from ftlab.memory.plan import CONTEXT_BYTES, Plan
+from ftlab.memory.plan import CONTEXT_BYTES, Plan, hold_unpacked
 from ftlab.memory.policy import choose
 from ftlab.memory.shape import Shape, shape_of
 from ftlab.problem import InputError, Problem
@@ -140,6 +140,8 @@ def plan_for(
     given = _given(cfg) | {"supervised_share": supervised_share}
     rows = {"longest_row": longest_row, "step_tokens": step_tokens}
     plan = choose(job_of(cfg, shape, device), device_bytes=device_bytes, **rows, **given)
+    if cfg.kernels.hold_unpacked:
+        plan = hold_unpacked(plan)
     return plan, [] if plan.fits else advise(plan, usual_shapes(), given)
 
 

@@ -243,8 +243,9 @@ def _plan(case: Case, device: str, there: int, step_tokens: int | None = None) -
     budget = ["training.recompute=auto"] if case.tokens is None else [
         f"training.micro_batch_tokens={case.tokens}", f"training.recompute={case.recompute}"
     ]  # fmt: skip
+    fixed = ["model.weights=random", "kernels.hold_unpacked=false"]  # what fills free memory would hide the rest
     with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
-        cfg = compose("config", overrides=["model.weights=random", *case.overrides.split(), *budget])
+        cfg = compose("config", overrides=[*fixed, *case.overrides.split(), *budget])
     row = min(ROW_TOKENS, cfg.model.context_tokens)
     allowed = stated_bytes(cfg.trainer.memory) or there
     step_tokens = step_tokens or (2 * case.tokens if case.tokens else 16 * row)

@@ -56,3 +56,20 @@ def test_an_fp8_layer_alone_multiplies_by_what_it_holds() -> None:
     torch.testing.assert_close(eight(x), x @ eight.unpacked(torch.float32).t() + linear.bias)
     assert eight.weight.dtype == torch.uint8
     assert (eight.unpacked(torch.float32) - linear.weight).norm() < 0.05 * linear.weight.norm()
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_weights_that_are_held_turned_over_change_nothing(layers: int) -> None:
+    model = build("llama")
+    accelerate_model(model, arithmetic="fp8")
+    logits, grads = run(model, IDS)
+    whole = sum(
+        p.numel() for name, p in model.named_parameters() if "layers.0." in name and "base_layer.weight" in name
+    )
+    notes = accelerate_model(model, arithmetic="fp8", held_bytes=layers * whole)
+    assert [note for note in notes if "held" in note] == (
+        [f"kernels: {4 * layers} × weights held unpacked: 0.00 GiB"] if layers else []
+    )
+    held_logits, held_grads = run(model, IDS)
+    assert torch.equal(held_logits, logits)
+    assert all(torch.equal(held_grads[name], grad) for name, grad in grads.items())

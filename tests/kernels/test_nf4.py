@@ -44,7 +44,7 @@ def test_unpacked_weights_within_the_budget_change_nothing(layers: int) -> None:
     accelerate_model(model)
     logits, grads = run(model, IDS)
     q_k_v_o, mlp = (64 + 32 + 32 + 12) * 64 + (64 + 4) * 64, (256 + 8) * 64 + (64 + 4) * 128
-    accelerate_model(model, dequantised_bytes=layers * 4 * (q_k_v_o + mlp))
+    accelerate_model(model, held_bytes=layers * 4 * (q_k_v_o + mlp))
     kept_logits, kept_grads = run(model, IDS)
     assert torch.equal(kept_logits, logits)
     assert all(torch.equal(kept_grads[name], grad) for name, grad in grads.items())

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from ftlab.memory.job import Adapter, Fused, Job, Optimizer
+from ftlab.memory.job import Adapter, Fused, Job, Kind, Optimizer
 from ftlab.memory.level import Level, extra_share, level_of, levels
-from ftlab.memory.plan import Load, make_plan
+from ftlab.memory.plan import HELD, Load, hold_unpacked, make_plan
 from ftlab.memory.policy import MOST_TOKENS, choose, time_share
 from ftlab.stage.shape import shipped_shapes
 
@@ -111,3 +111,29 @@ def test_paged_states_need_no_place_on_the_device() -> None:
 @pytest.mark.parametrize("chosen", ["none", "norms", "mlp", "all", 1, 31])
 def test_levels_are_written_as_they_are_read(chosen: str | int) -> None:
     assert level_of(chosen, 32).text(32) == str(chosen)
+
+
+def test_weights_are_held_unpacked_only_in_memory_that_is_left_over() -> None:
+    roomy = choose(JOB, device_bytes=80 * GIB, longest_row=2048, step_tokens=8192)
+    held = hold_unpacked(roomy)
+    assert held.held_bytes == 32 * 2 * sum((o + 16) * i for o, i in SHAPE.linears.values())
+    assert (held.load, held.needed_bytes - roomy.needed_bytes) == (roomy.load, held.held_bytes)
+    tight = choose(JOB, device_bytes=40 * GIB, longest_row=2048, step_tokens=8192)
+    part = hold_unpacked(tight)
+    assert 0 <= part.held_bytes < held.held_bytes
+    assert part.fits
+    full = choose(JOB, device_bytes=8 * GIB, longest_row=2048, step_tokens=8192)
+    assert hold_unpacked(full) == full
+    assert not [term for term in full.terms if term.name == HELD]
+
+
+@pytest.mark.parametrize(("kind", "fp8", "share"), [("nf4", True, 2), ("fp8", False, 1), ("none", True, 1)])
+def test_fp8_products_hold_their_weights_turned_over(kind: Kind, fp8: bool, share: int) -> None:
+    plan = choose(replace(JOB, kind=kind, wants_fp8=fp8), device_bytes=141 * GIB, longest_row=2048, step_tokens=8192)
+    assert hold_unpacked(plan).held_bytes == share * SHAPE.linear
+
+
+def test_weights_that_are_not_unpacked_are_not_held() -> None:
+    for job in (replace(JOB, kind="none"), replace(JOB, kernels=Fused()), replace(JOB, method="full", adapter=None)):
+        plan = choose(job, device_bytes=282 * GIB, longest_row=2048, step_tokens=8192)
+        assert hold_unpacked(plan).held_bytes == 0
