@@ -22,6 +22,7 @@ from ftlab.config.folder import CONF_DIR
 from ftlab.config.terminal import show
 from ftlab.problem import InputError, Problem, Refused, RunEnded, raise_all
 from ftlab.stage.sweep import compare_sweep, leave_reason
+from hydra_plugins import hydra_ftlab_optuna
 from hydra_plugins.hydra_gpu_pool_launcher import OptionError, SweepStopped
 
 RUN_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -95,11 +96,11 @@ def _refuse_bad_input() -> None:
     if given.help or given.hydra_help or given.shell_completion:
         return
     extra = [f"hydra.searchpath=[file://{os.path.abspath(given.config_dir)}]"] if given.config_dir else []
-    check = compose.check_multirun if given.multirun else compose.check_run
+    overrides, name, folder = [*extra, *given.overrides], given.config_name or "config", given.config_path or CONF_DIR
     if given.cfg or given.info:
-        check = compose.fetch_choices
-    folder = given.config_path or CONF_DIR
-    raise_all(check([*extra, *given.overrides], given.config_name or "config", folder))
+        raise_all(compose.fetch_choices(overrides, name, folder))
+    else:
+        raise_all(compose.check(overrides, name, folder, multirun=given.multirun))
 
 
 def _code(error: Exception) -> int:
@@ -111,6 +112,9 @@ def _code(error: Exception) -> int:
 
 def _report(error: Exception) -> int:
     """Shows what went wrong and returns the exit code for it."""
+    if isinstance(error, hydra_ftlab_optuna.OptionError):
+        show([Problem("search", line) for line in str(error).splitlines()])
+        return BAD_INPUT
     if isinstance(error, OptionError):
         show([Problem("hydra/launcher", line) for line in str(error).splitlines()])
         return BAD_INPUT

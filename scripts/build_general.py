@@ -30,6 +30,8 @@ TEXTS, TALKS, PER_KIND = 24, 48, 5
 """Plain texts, conversations, and questions of each kind of the probe."""
 REPLAY_SEED, REPLAY = 515_151, 1200
 """Of the conversations to train on, and how many."""
+SHIPPED_REPLAY = 300
+"""How many of them come with the embedded model: `data.replay.path=auto`."""
 SPARE = 12
 """So many times more are drawn, because many short ones were in the corpus."""
 
@@ -48,17 +50,19 @@ def main() -> None:
         write_replay(options.replay)
     if options.out:
         _write_held_out(options.out, options.corpus_documents)
+        write_replay(options.out / "replay.jsonl", SHIPPED_REPLAY)
 
 
-def write_replay(file: Path) -> None:
+def write_replay(file: Path, rows: int = REPLAY) -> None:
     """Writes conversations of the corpus's kind that none of the held-out ones is among.
 
     Args:
         file: Takes one conversation a line, in the form of `data=messages`.
+        rows: How many; at most 1,200.
     """
     held_out = {*map(_key, _drawn()), *(ask for kind in _asked().values() for ask, _ in kind)}
     found = {_key(document): document for document in mix.generated(REPLAY_SEED, 2 * REPLAY) if document.turns[0][0]}
-    _write(file, [_talk(document) for key, document in found.items() if key not in held_out], REPLAY)
+    _write(file, [_talk(document) for key, document in found.items() if key not in held_out], rows)
 
 
 def _drawn() -> list[Document]:

@@ -117,7 +117,8 @@ def test_failing_jobs_of_a_multirun_leave_the_others_alone(tmp_path: Path) -> No
     assert "RuntimeError: the run broke" in done.stderr
     assert "rows.jsonl:3: must be JSON." in done.stderr
     assert "2 of the jobs failed, see above." in done.stderr
-    assert {path.name for path in tmp_path.glob("multirun/*/*/*-tiny-qlora")} == {f"{n}-tiny-qlora" for n in range(4)}
+    names = ["0-qlora-s1", "1-qlora-s7", "2-qlora-s9", "3-qlora-s2"]
+    assert sorted(path.name for path in tmp_path.glob("multirun/*/*/*-qlora-*")) == names
 
 
 def test_multirun_whose_failures_are_all_input_ends_with_two(tmp_path: Path) -> None:

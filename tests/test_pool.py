@@ -39,7 +39,7 @@ def test_jobs_fail_for_themselves_and_the_sweep_goes_on_where_they_are_missing(t
     again = sweep(tmp_path, "seed=1,9", "hydra.launcher.skip_done=true")
     assert again.returncode == 2, "what is left to fail is bad input"
     assert "#0 seed=1: done before" in again.stderr
-    assert "resume=auto" in (tmp_path / "sweep" / "2-tiny-qlora" / ".hydra" / "overrides.yaml").read_text()
+    assert "resume=auto" in (tmp_path / "sweep" / "2-qlora-s9" / ".hydra" / "overrides.yaml").read_text()
 
 
 def test_option_that_cannot_be_met_is_bad_input(tmp_path: Path) -> None:

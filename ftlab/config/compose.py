@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,6 +24,36 @@ from hydra_plugins.hydra_ftlab_hub import ChoiceError, NotCachedError, fetch, un
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
 """What Hydra raises for overrides that don't compose."""
+
+
+def check(
+    overrides: Sequence[str], config_name: str = "config", folder: Path = CONF_DIR, *, multirun: bool = False
+) -> list[Problem]:
+    """Checks a command line: as one run, or as the jobs of a multirun.
+
+    Args:
+        overrides: As typed.
+        config_name: The primary configuration.
+        folder: Where it lies.
+        multirun: Whether `-m` was typed; the configuration may ask for a multirun, too (`hydra.mode`, as the `ablation`
+            group does).
+
+    Returns:
+        Every problem.
+    """
+    with _hydra(folder):
+        try:
+            mode = RunMode.MULTIRUN
+            loader = GlobalHydra.instance().config_loader()
+            hydra = loader.load_configuration(config_name, list(overrides), mode, validate_sweep_overrides=False).hydra
+        except COMPOSITION_ERRORS:
+            hydra = None
+    if not multirun and (hydra is None or hydra.mode != mode):
+        return check_run(overrides, config_name, folder)
+    params = {} if hydra is None else hydra.sweeper.get("params") or {}
+    typed = [explain.key_of(text) for text in overrides]
+    swept = [f"{key}={value}" for key, value in params.items() if key not in typed]
+    return check_multirun([*swept, *overrides], config_name, folder)
 
 
 def check_run(overrides: Sequence[str], config_name: str = "config", folder: Path = CONF_DIR) -> list[Problem]:
@@ -97,7 +128,7 @@ def fetch_choices(overrides: Sequence[str], config_name: str = "config", folder:
     Returns:
         What is wrong with a choice of the hub or a folder; all else is left to Hydra.
     """
-    if not any("/" in value for typed in overrides for value in _values(typed)):
+    if not any(explain.key_of(typed) == "model" and "/" in typed for typed in overrides):
         return []
     with _hydra(folder):
         try:
@@ -177,11 +208,14 @@ def _jobs(overrides: list[str]) -> Iterator[list[str]]:
 
 
 def _values(typed: str) -> list[str]:
-    """Takes `method=lora,qlora` apart; an override that can't be read or that isn't a sweep is left as it is."""
+    """Takes `method=lora,qlora` apart, an interval into its ends; what can't be read or isn't a sweep stays."""
     try:
-        parsed = OverridesParser.create().parse_override(typed)
+        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_override(typed)
     except OverrideParseException:
         return [typed]
+    if parsed.is_sweep_override() and parsed.is_interval_sweep():  # for a search
+        interval = parsed.value()
+        return [f"{parsed.get_key_element()}={end}" for end in (interval.start, interval.end)]
     if not parsed.is_sweep_override() or not parsed.is_discrete_sweep():
         return [typed]
     return [f"{parsed.get_key_element()}={value}" for value in parsed.sweep_string_iterator()]

@@ -1,4 +1,4 @@
-"""What the shipped YAML files may compute: `${ftlab.times:a,b}` and `${ftlab.groups:}`."""
+"""What the shipped YAML files may compute: `${ftlab.times:a,b}`, `${ftlab.groups:}`, `${ftlab.job_name:…}`."""
 
 import math
 import shutil
@@ -7,6 +7,8 @@ import textwrap
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+
+from ftlab.config.name import job_name
 
 GROUPS = {
     "task": "what to do",
@@ -24,6 +26,9 @@ GROUPS = {
     "logger": "where numbers go",
     "evaluation": "what is measured at the end",
     "experiment": "recipes on top of all that",
+    "ablation": "sweeps ready to run: python -m ftlab -m ablation=methods",
+    "search": "searches for settings: python -m ftlab -m search=default",
+    "cluster": "where the jobs of a sweep run",
 }
 """The config groups in the order of the pipeline, with what each decides."""
 
@@ -38,8 +43,11 @@ def times(*factors: float) -> float:
         factors: Numbers; none of them may be missing.
 
     Returns:
-        The product, rounded to 12 digits so that 2e-4 · 10 reads 0.002 in every table.
+        The product, an integer where all factors are; else rounded to 12 digits so that 2e-4 · 10 reads 0.002 in every
+        table.
     """
+    if all(isinstance(factor, int) for factor in factors):
+        return math.prod(factors)
     return float(f"{math.prod(float(factor) for factor in factors):.{_SIGNIFICANT_DIGITS}g}")
 
 
@@ -68,3 +76,4 @@ def register() -> None:
     """Makes the resolvers known to OmegaConf; doing it twice changes nothing."""
     OmegaConf.register_new_resolver("ftlab.times", times, replace=True)
     OmegaConf.register_new_resolver("ftlab.groups", groups, replace=True)
+    OmegaConf.register_new_resolver("ftlab.job_name", job_name, replace=True)

@@ -22,7 +22,7 @@ from ftlab.data.reading import ROWS_FILE, Place, Reading, content, find_places, 
 from ftlab.data.row import Row
 from ftlab.data.row_store import StoredRows
 from ftlab.data.schema import PROMPT
-from ftlab.data.split import Places, deal
+from ftlab.data.split import Places, deal, first_share
 from ftlab.problem import Problem, raise_all
 
 DEMO_SPLITS = ("train", "validation", "test")
@@ -60,6 +60,7 @@ def read_splits(
     hub_config: str | None = None,
     hub_split: str | None = None,
     validation_fraction: float = 0.1,
+    train_share: float = 1.0,
     split_seed: int = 1,
     columns: Mapping[str, str] | None = None,
     prompt: str = PROMPT,
@@ -80,7 +81,9 @@ def read_splits(
         hub_config: Its configuration.
         hub_split: Its split.
         validation_fraction: Share of the rows held out where no file is given, at least 0 and less than 0.5.
-        split_seed: Fixes which rows are held out.
+        train_share: Share of the run's own training rows that is used, more than 0 and at most 1; further sources stay
+            whole.
+        split_seed: Fixes which rows are held out, and which are used.
         columns: What our fields are called in the files.
         prompt: The user turn of an alpaca row.
         mix: Further sources to train on, with weights (`ftlab.data.mix`).
@@ -109,11 +112,11 @@ def read_splits(
         places, problems = find_places([*([] if is_demo else own), *further])
         reading, rows, rows_key = _read([*demo, *places], problems, split_seed, cache, faults)
     shares = {role: 0.0 if given or is_demo else validation_fraction for role, given in held.items()}
-    splits = _dealt(rows, reading.sources, shares)
+    splits = _dealt(rows, reading.sources, shares, train_share)
     splits.notes[:0] = reading.notes
     if not is_demo:
         splits.notes += _held_out_notes(splits, held, validation_fraction, split_seed)
-    splits.key = rows_key and key(rows=rows_key, shares=shares)
+    splits.key = rows_key and key(rows=rows_key, shares=shares, train_share=train_share)
     return splits
 
 
@@ -173,7 +176,7 @@ def _demo(main: Source, folder: Path) -> list[Place]:
     ]
 
 
-def _dealt(rows: StoredRows, sources: Sequence[SourceRows], shares: Mapping[str, float]) -> Splits:
+def _dealt(rows: StoredRows, sources: Sequence[SourceRows], shares: Mapping[str, float], train_share: float) -> Splits:
     """Deals the rows out: what a file is given for is used whole; of the rest, the sources' that hold out rows."""
     digests = rows.digests()
     of: dict[str, list[Places]] = {role: [np.zeros(0, np.int64)] for role in DEMO_SPLITS}
@@ -188,8 +191,12 @@ def _dealt(rows: StoredRows, sources: Sequence[SourceRows], shares: Mapping[str,
     held = {role: np.concatenate([*of[role], of_dealt[part]]) for role, part in zip(DEMO_SPLITS, parts, strict=True)}
     of_mixed = np.concatenate(mixed)
     is_leak = np.isin(digests[of_mixed], digests[np.concatenate([held["validation"], held["test"]])])
-    train = np.sort(np.concatenate([held["train"], of_mixed[~is_leak]]))
+    own = first_share(digests[held["train"]], train_share)
+    train = np.sort(np.concatenate([held["train"][own], of_mixed[~is_leak]]))
     splits = Splits(rows.choose(train), rows.choose(held["validation"]), rows.choose(held["test"]), sources=sources)
+    if len(own) < len(held["train"]):
+        share = f"(data.train_share={train_share:g})"
+        splits.notes.append(f"{len(own):,} of {len(held['train']):,} training rows are used {share}.")
     if is_leak.any():
         splits.notes.append(f"{int(is_leak.sum())} rows of mixed sources equal held-out rows and are left out.")
     return splits

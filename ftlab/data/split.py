@@ -53,6 +53,20 @@ def deal(digests: NDArray[np.uint64], *, validation: float, test: float) -> tupl
     return train, validation_rows, test_rows
 
 
+def first_share(digests: NDArray[np.uint64], share: float) -> Places:
+    """Chooses a share of rows; what a smaller share chooses is among what a larger one does.
+
+    Args:
+        digests: The `digest` of each row, shape [R].
+        share: More than 0, at most 1.
+
+    Returns:
+        The places of the chosen rows, at least 1 where there are any.
+    """
+    wanted = max(1, round(share * len(digests)))
+    return np.sort(np.argsort(digests, kind="stable")[:wanted])
+
+
 def _count(place: NDArray[np.float64], low: float, high: float) -> int:
     """How many contents lie in [low, high): at least 1 where the range isn't empty."""
     return max(int(((low <= place) & (place < high)).sum()), 1) if high > low else 0

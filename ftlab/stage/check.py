@@ -39,6 +39,7 @@ from ftlab.stage.encode import Encoded, account, encode
 from ftlab.stage.guard import begin, by_name, look, usable
 from ftlab.stage.preflight import nothing_left, take_masks
 from ftlab.stage.prepare import load_model_config, model_source, plain, read_rows
+from ftlab.stage.replay import replay_of
 
 USUAL_BUDGET_TOKENS = 8192
 """What is reckoned with where `training.micro_batch_tokens=auto` leaves it to the device."""
@@ -233,7 +234,8 @@ def _mixed_looks(cfg: DictConfig) -> Iterator[Guess]:
 
 def _mixed(cfg: DictConfig) -> list[dict[str, Any]]:
     """The settings of the sources that are mixed in."""
-    entries = [*plain(cfg.data.mix), *([plain(cfg.data.replay)] if cfg.data.replay else [])]
+    replay = replay_of(cfg)
+    entries = [*plain(cfg.data.mix), *([replay] if replay else [])]
     return [{key: value for key, value in entry.items() if value} for entry in entries]
 
 

@@ -11,8 +11,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
@@ -28,6 +26,7 @@ from ftlab.report.card import RunCard, Status
 from ftlab.report.run import override, write_report
 from ftlab.stage.default import differences
 from ftlab.stage.measured import curve, measured, memory, oom_events
+from ftlab.stage.name import filters, names
 from ftlab.stage.prepare import Inputs, plain
 
 log = logging.getLogger(__name__)
@@ -63,17 +62,13 @@ class Record:
         every_steps = GPU_LOG_STEPS if inputs.device.type == "cuda" else 1
         self.callbacks: dict[str, Callback] = {}
         self.metrics = MetricsFile(place.folder, every_steps=every_steps)
-        given = {
-            "folder": place.folder,
-            "offline": cfg.offline,
-            "every_steps": every_steps,
-            **_names(place.folder, cfg.task.name),
-        }
+        called = names(place.folder, cfg.task.name)
+        given = {"folder": place.folder, "offline": cfg.offline, "every_steps": every_steps, **called}
         mirrors: Mapping[str, Logger] = build_all(cfg.logger, "logger", **given)
         self.loggers: list[Logger] = [self.metrics, *mirrors.values()]
         self._resume()
         for logger in mirrors.values():
-            logger.log_hyperparams(config)
+            logger.log_hyperparams({**config, **filters(config, called.get("group"))})
         self.card.write(
             attempt=place.attempt,
             device=device_name(inputs.device),
@@ -167,7 +162,8 @@ def again_command(*changes: str) -> str:
     Args:
         changes: Overrides, and options of Hydra's; what was typed for the same keys is left out.
     """
-    keys = ("resume=", "hydra.run.dir=", *(f"{change.partition('=')[0]}=" for change in changes if "=" in change))
+    alone = ("resume=", "hydra.run.dir=", *(("hydra.mode=",) if "-m" in changes else ()))
+    keys = (*alone, *(f"{change.partition('=')[0]}=" for change in changes if "=" in change))
     kept = [word for word in sys.argv[1:] if not word.startswith(keys) and word not in changes]
     return shlex.join(["python", "-m", "ftlab", *redact_command(kept), *changes])
 
@@ -185,18 +181,6 @@ def _ending(error: BaseException | None) -> dict[str, Any]:
     if isinstance(error, Pruned):
         return {"pruned": {"step": error.step, "reason": str(error)}, "metrics": {"val_loss": error.val_loss}}
     return {} if error is None else {"error": f"{type(error).__name__}: {error}"}
-
-
-def _names(folder: Path, task: str) -> dict[str, Any]:
-    """How the run is called where many runs are shown: by its folder; the jobs of a multirun as a group."""
-    if not HydraConfig.initialized():
-        return {"name": folder.name}
-    hydra = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN:
-        return {"name": folder.name, "job_type": "run" if task == "train" else task}
-    sweep = Path(hydra.sweep.dir)
-    group = f"{sweep.parent.name}/{sweep.name}"
-    return {"name": hydra.job.override_dirname or folder.name, "group": group, "job_type": "multirun"}
 
 
 def _data(inputs: Inputs) -> dict[str, Any]:

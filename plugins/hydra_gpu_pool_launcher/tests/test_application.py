@@ -59,7 +59,7 @@ def test_package_is_started_as_a_single_run_of_its_own(app: Any) -> None:
     code, output = app.run("+x=1", program=("-m", "package"))
     assert code == 0, output
     folder = app.sweep / "0"
-    assert app.seen(0) == ["package.__main__", "+x=1", f"hydra.run.dir='{folder}'", str(folder)]
+    assert app.seen(0) == ["package.__main__", "+x=1", "hydra.mode=RUN", f"hydra.run.dir='{folder}'", str(folder)]
 
 
 def test_application_that_starts_on_import_is_told_how_to_mend_it(app: Any) -> None:

@@ -175,13 +175,15 @@ def test_single_run_keeps_the_flags_and_drops_the_sweep() -> None:
     cfg = OmegaConf.create({"hydra": {"overrides": overrides}})
     argv = ["app.py", "-cn", "other", "--config-dir=more", "-m", "a=1,2", "hydra/launcher=gpu_pool"]
     assert single_run_argv(argv, cfg, Path("/runs/it's")) == [
-        "app.py", "-cn", "other", "--config-dir=more", "a=1", "hydra.verbose=true", "hydra.run.dir='/runs/it\\'s'",
+        "app.py", "-cn", "other", "--config-dir=more", "a=1", "hydra.verbose=true", "hydra.mode=RUN",
+        "hydra.run.dir='/runs/it\\'s'",
     ]  # fmt: skip
 
 
 def test_labels_leave_out_what_all_jobs_have() -> None:
     assert labels([Job(0, ("a=1", "b=1")), Job(1, ("a=1", "b=2"))]) == {0: "b=1", 1: "b=2"}
     assert labels([Job(0, ("a=1",))]) == {0: "a=1"}
+    assert labels([Job(0, ("a=1", "hydra.sweeper.trial=0")), Job(1, ("a=1", "hydra.sweeper.trial=1"))])[1] == "a=1"
     assert labels([Job(0, ())]) == {0: "(no overrides)"}
 
 

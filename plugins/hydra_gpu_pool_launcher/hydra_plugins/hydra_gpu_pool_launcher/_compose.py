@@ -83,10 +83,12 @@ def single_run_argv(argv: Sequence[str], cfg: DictConfig, folder: Path) -> list[
         "hydra.sweep",
         "hydra.mode=",
         "hydra.run.dir=",
+        "hydra.job.config.override_dirname.",
     )
     settings = [text for text in settings if not text.lstrip("+").startswith(of_the_sweep)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    return [argv[0], *kept, *(str(text) for text in cfg.hydra.overrides.task), *settings, f"hydra.run.dir='{quoted}'"]
+    alone = ["hydra.mode=RUN", f"hydra.run.dir='{quoted}'"]  # the mode, as the configuration may ask for a sweep
+    return [argv[0], *kept, *(str(text) for text in cfg.hydra.overrides.task), *settings, *alone]
 
 
 def _load(context: HydraContext, config: DictConfig, job: Job, again: Sequence[str]) -> DictConfig:
