@@ -12,7 +12,7 @@ from ftlab.callbacks.result import StepResult
 from ftlab.evaluation.curve.curve import Curve, Settings
 from ftlab.evaluation.curve.diagnose import diagnose
 from ftlab.evaluation.curve.finding import Diagnosis, Finding
-from ftlab.logger.wandb import WandbRun
+from ftlab.logger.step import StepLogger
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class CurveDoctor(Callback):
         text = told(finding)
         _log.warning("The curve after step %d: %s", trainer.global_step, text)
         for run in trainer.loggers:
-            if isinstance(run, WandbRun) and finding.severity == "fatal":
+            if isinstance(run, StepLogger) and finding.severity == "fatal":
                 run.alert(finding.title[:63], text, level="ERROR")
 
     def _curve(self) -> Curve:

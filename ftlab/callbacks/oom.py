@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ftlab import logger, metric
 from ftlab.callbacks.result import OomEvent, StepResult
-from ftlab.logger.wandb import WandbRun
+from ftlab.logger.step import StepLogger
 
 TABLE = "oom/events"
 """The key of W&B's table of events."""
@@ -56,7 +56,7 @@ class OomLog(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gives W&B all events as a table."""
         for run in trainer.loggers:
-            if self.events and isinstance(run, WandbRun):
+            if self.events and isinstance(run, StepLogger):
                 run.log_table(TABLE, trainer.global_step, self.events)
 
     def _tell(self, trainer: Trainer, event: OomEvent) -> None:
@@ -64,7 +64,7 @@ class OomLog(Callback):
         text = told(event)
         _log.warning(text)
         for run in trainer.loggers:
-            if isinstance(run, WandbRun) and len(self.events) == 1:  # whoever watches needs one message, not all
+            if isinstance(run, StepLogger) and len(self.events) == 1:  # whoever watches needs one message, not all
                 run.alert("Out of memory, run again", text)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from ftlab.evaluation.generate import Answer
-from ftlab.logger.wandb import WandbRun
+from ftlab.logger.step import StepLogger
 
 FILE = "samples.jsonl"
 
@@ -79,7 +79,7 @@ class SampleAnswers(Callback):
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(_lines(rows))
         for logger in trainer.loggers:
-            if isinstance(logger, WandbRun):
+            if isinstance(logger, StepLogger):
                 logger.log_samples(step, rows)
 
 

@@ -6,13 +6,18 @@ hands on the finished row when a later step begins, or at `flush`. Tensors stay 
 
 from abc import abstractmethod
 from argparse import Namespace
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
+
+SAMPLES = "samples"
+"""The key of the table of sample answers."""
+
+Level = Literal["INFO", "WARN", "ERROR"]
 
 
 class StepLogger(Logger):
@@ -85,6 +90,41 @@ class StepLogger(Logger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Writes what is left; Lightning calls this after each fit, validate or test."""
+        self.flush()
+
+    def log_samples(self, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds the table of sample answers to the step's row.
+
+        Args:
+            step: Optimizer steps done.
+            rows: The table's rows, all with the same columns; at least one.
+        """
+        self.log_table(SAMPLES, step, rows)
+
+    def log_table(self, key: str, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Takes a table; a logger that can show it overrides this.
+
+        Args:
+            key: Its name.
+            step: Optimizer steps done.
+            rows: The table's rows, all with the same columns; at least one.
+        """
+
+    def alert(self, title: str, text: str, level: Level = "WARN") -> None:
+        """Takes a message to whoever watches; a logger that can send it overrides this.
+
+        Args:
+            title: Fewer than 64 characters.
+            text: What happened.
+            level: How bad it is.
+        """
+
+    def finish(self, exit_code: int = 0) -> None:
+        """Ends the run; doing it twice is harmless.
+
+        Args:
+            exit_code: 0 where the run went well.
+        """
         self.flush()
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]

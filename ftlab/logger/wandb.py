@@ -8,7 +8,6 @@ of earlier attempts are logged again first, and the newest folder alone is the w
 
 import contextlib
 import logging
-import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +18,11 @@ import wandb
 from lightning.pytorch.utilities import rank_zero_only
 
 from ftlab import metric
-from ftlab.logger.csv import FILE, read_metrics
+from ftlab.logger.mirror import Mirror, first_line
 from ftlab.logger.mode import Mode, decide_mode
-from ftlab.logger.secret import redact, redact_command
-from ftlab.logger.step import StepLogger
+from ftlab.logger.secret import redact_command
 
 ID_FILE = ".wandb-id"
-SAMPLES = "samples"
-"""The key of the table of sample answers."""
-
 LOWER_IS_BETTER = (metric.TRAIN_LOSS, metric.TRAIN_PERPLEXITY, metric.VAL_LOSS, metric.VAL_PERPLEXITY)
 """The keys whose minimum is kept in the run's summary beside the last value."""
 
@@ -38,7 +33,7 @@ FINISH_TIMEOUT_S = 300.0
 _log = logging.getLogger(__name__)
 
 
-class WandbRun(StepLogger):
+class WandbRun(Mirror):
     """One W&B run; it starts with the first thing that is logged and ends with `finish`.
 
     Args:
@@ -68,8 +63,7 @@ class WandbRun(StepLogger):
         upload_adapter: bool = True,
         every_steps: int = 1,
     ) -> None:
-        super().__init__(every_steps)
-        self.folder = Path(folder)
+        super().__init__(folder, "W&B", ID_FILE, every_steps)
         self.mode: Mode | None = None
         self._identity: dict[str, Any] = {
             "project": project,
@@ -81,30 +75,14 @@ class WandbRun(StepLogger):
         }
         self._offline = offline
         self._upload_adapter = upload_adapter
-        self._config: dict[str, Any] = {}
-        self._resumed_at: int | None = None
         self._run: wandb.Run | None = None
         self._ended = False
-        self._complained = False
         self._last_step = 0
 
     @property
     def name(self) -> str:
         """The W&B project."""
         return str(self._identity["project"])
-
-    @property
-    def version(self) -> str:
-        """The run's id: the same in every attempt."""
-        file = self.folder / ID_FILE
-        if not file.exists():
-            file.write_text(secrets.token_hex(4))
-        return file.read_text().strip()
-
-    @property
-    def save_dir(self) -> str:
-        """The run folder."""
-        return str(self.folder)
 
     @property
     def experiment(self) -> "wandb.Run | None":
@@ -129,33 +107,17 @@ class WandbRun(StepLogger):
         """What to type to upload an offline run; empty where there is nothing to upload."""
         return f"wandb sync {self.local_folder}" if self.mode == "offline" and self.local_folder else ""
 
-    def resume_at(self, step: int, attempt: int) -> None:
-        """Remembers which rows the earlier attempts wrote."""
-        super().resume_at(step, attempt)
-        self._resumed_at = step
-
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Takes the configuration as nested plain data; secrets are left out."""
-        config = redact(vars(params) if isinstance(params, Namespace) else params)
-        self._config |= config
+        super().log_hyperparams(params)
         if self._run is not None:
             with self._never_fatal("log the configuration"):
-                self._run.config.update(config, allow_val_change=True)
+                self._run.config.update(self._config, allow_val_change=True)
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Logs one row."""
         self._write(step, self.attempt, values)
-
-    @rank_zero_only
-    def log_samples(self, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds the table of sample answers to the step's row.
-
-        Args:
-            step: Optimizer steps done.
-            rows: The table's rows, all with the same columns; at least one.
-        """
-        self.log_table(SAMPLES, step, rows)
 
     @rank_zero_only
     def log_table(self, key: str, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -273,13 +235,14 @@ class WandbRun(StepLogger):
         except Exception as error:  # a refused key, a server that fails: whatever it is, the run goes on
             if self.mode != "online":
                 raise
-            self.mode, reason = "offline", _first_line(error)
+            self.mode, reason = "offline", first_line(error)
             run = self._init()
         self._run = run
         self._say(reason)
         _define_metrics(run)
-        if self._resumed_at is not None and not run.resumed:
-            self._replay(self._resumed_at)
+        if not run.resumed:
+            for row in self._earlier_rows():
+                self._write(*row)
         return run
 
     def _init(self) -> wandb.Run:
@@ -308,27 +271,6 @@ class WandbRun(StepLogger):
         else:
             _log.info("W&B is offline (%s). Upload the run with: %s", reason, self.sync_command)
 
-    def _replay(self, last_step: int) -> None:
-        """Logs the rows of earlier attempts, which the metrics file holds."""
-        record = self.folder / FILE
-        for row in read_metrics(record) if record.exists() else []:
-            step, attempt = int(row.pop(metric.STEP)), int(row.pop(metric.ATTEMPT))
-            if step <= last_step:
-                self._write(step, attempt, row)
-
-    @contextlib.contextmanager
-    def _never_fatal(self, what: str) -> Iterator[None]:
-        """Lets the run go on whatever W&B raises; the first failure is said, the others are not."""
-        try:
-            yield
-        except Exception as error:  # the run's own record is the metrics file: no failure of the mirror may end it
-            if not self._complained:
-                _log.warning(
-                    "W&B could not %s (%s); the run goes on, its record is %s.",
-                    what, _first_line(error), self.folder / FILE,
-                )  # fmt: skip
-            self._complained = True
-
 
 def _define_metrics(run: wandb.Run) -> None:
     """Makes optimizer steps the axis of every chart, and keeps minima in the summary."""
@@ -347,7 +289,3 @@ def _clean_command() -> Iterator[None]:
         yield
     finally:
         sys.argv = typed
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

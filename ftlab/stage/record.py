@@ -21,6 +21,7 @@ from ftlab.config.build import build_all
 from ftlab.logger.csv import MetricsFile
 from ftlab.logger.evaluation import mirror
 from ftlab.logger.secret import redact, redact_command
+from ftlab.logger.step import StepLogger
 from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
 from ftlab.report.run import override, write_report
@@ -108,8 +109,9 @@ class Record:
                 "The page of the run could not be drawn (%s: %s). This draws it: %s",
                 type(fault).__name__, fault, report_command(self.place.folder),
             )  # fmt: skip
-        if self.wandb is not None:
-            self.wandb.finish(exit_code=0 if status in ("done", "pruned") else 1)
+        for logger in self.loggers:
+            if isinstance(logger, StepLogger):
+                logger.finish(exit_code=0 if status in ("done", "pruned") else 1)
 
     def add_evaluation(self, sections: Mapping[str, Any]) -> None:
         """Adds sections to the card's `evaluation`; those that are there stay.

@@ -10,7 +10,8 @@ import pytest
 from ftlab.callbacks.samples import FILE, Question, SampleAnswers, read_samples
 from ftlab.evaluation.generate import Answer
 from ftlab.logger.csv import MetricsFile
-from ftlab.logger.wandb import SAMPLES, WandbRun
+from ftlab.logger.step import SAMPLES
+from ftlab.logger.wandb import WandbRun
 from tests.callbacks.watched import watch
 from tests.reference.read_wandb import read_offline_run
 
