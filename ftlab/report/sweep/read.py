@@ -240,4 +240,4 @@ def _ago(seconds: float) -> str:
     for unit, length_s in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length_s:
             return f"{seconds / length_s:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"
+    return "less than 2 min"
