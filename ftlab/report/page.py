@@ -61,9 +61,9 @@ def write_html(path: Path, page: str) -> None:
 
 
 def _visible(value: Any) -> Any:
-    """Spells out characters of text that can't be shown by their numbers; leaves markup and numbers alone."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _UNSHOWN.sub(lambda match: f"\\u{ord(match.group()):04x}", value)
+    """Spells out characters that can't be shown by their numbers, in text and in markup (a plot's names are text)."""
+    if isinstance(value, str):
+        return type(value)(_UNSHOWN.sub(lambda match: f"\\u{ord(match.group()):04x}", value))
     return value
 
 
