@@ -21,12 +21,14 @@ class Throughput:
         tokens_per_s: Tokens that reached the model a second, padding not counted.
         supervised_tokens_per_s: Tokens that carried loss a second.
         step_s: Mean seconds of a step.
+        idle_share: Share of the time, steps and pauses together, in which the device waited; None = not measured.
         steps: Steps that were measured.
     """
 
     tokens_per_s: float
     supervised_tokens_per_s: float
     step_s: float
+    idle_share: float | None
     steps: int
 
 
@@ -41,11 +43,12 @@ class ThroughputLog(Callback):
     def __init__(self, warm_up_steps: int = 3) -> None:
         self.warm_up_steps = warm_up_steps
         self._steps: list[tuple[float, int, int]] = []
+        self._idle: list[tuple[float, float] | None] = []
         self._begin_s = self._start_s = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forgets an earlier fit."""
-        self._steps = []
+        self._steps, self._idle = [], []
         self._start_s = time.perf_counter()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -65,6 +68,9 @@ class ThroughputLog(Callback):
             metric.STEP_S: step_s,
             metric.ELAPSED_S: time.perf_counter() - self._start_s,
         }
+        self._idle.append(None if step.idle_s is None else (step.idle_s, step_s))
+        if step.idle_s is not None:
+            values[metric.IDLE_S] = step.idle_s
         logger.log(trainer, values, trainer.global_step)
 
     def summary(self) -> Throughput | None:
@@ -73,4 +79,7 @@ class ThroughputLog(Callback):
         if not steps:
             return None
         seconds, tokens, supervised = (sum(column) for column in zip(*steps, strict=True))
-        return Throughput(tokens / seconds, supervised / seconds, seconds / len(steps), len(steps))
+        pauses = [pause for pause in self._idle[self.warm_up_steps :] or self._idle if pause is not None]
+        idle_s = sum(pause for pause, _ in pauses)
+        share = idle_s / (idle_s + sum(step_s for _, step_s in pauses)) if pauses else None
+        return Throughput(tokens / seconds, supervised / seconds, seconds / len(steps), share, len(steps))

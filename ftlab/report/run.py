@@ -143,6 +143,8 @@ def _facts(run: RunFolder) -> list[tuple[str, str]]:
         facts.append((f"{run.last_step:,}" + (f" of {total:,}" if total else ""), "optimizer steps"))
     if "tokens_per_s" in measured:
         facts.append((f"{measured['tokens_per_s']:,.0f}", "tokens a second, without padding"))
+    if measured.get("idle_share") is not None:
+        facts.append((f"{measured['idle_share']:.1%}", "of the time the device waited for data and logging"))
     if measured.get("peak_bytes"):
         facts.append((f"{measured['peak_bytes'] / account.GIB:,.2f} GiB", "peak memory"))
     if card.get("device"):

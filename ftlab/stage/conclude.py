@@ -108,6 +108,8 @@ def _facts(
     if "tokens_per_s" in found:
         pace, supervised = found["tokens_per_s"], found["supervised_tokens_per_s"]
         facts["speed"] = f"{pace:,.0f} tokens/s without padding, {supervised:,.0f} of them supervised"
+        if found.get("idle_share") is not None:
+            facts["speed"] += f"; the device waited {found['idle_share']:.1%} of the time"
     if "peak_bytes" in found:
         over = 0.0 if off is None else 1 / (1 + off) - 1  # `off` is a share of the measurement, this one of the plan
         planned = "" if off is None else f", {abs(over):.0%} {'above' if over > 0 else 'below'} the plan"

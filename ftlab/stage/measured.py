@@ -27,7 +27,7 @@ def measured(callbacks: Iterable[Callback]) -> dict[str, Any]:
     for callback in callbacks:
         if isinstance(callback, ThroughputLog) and (pace := callback.summary()):
             found |= {"tokens_per_s": pace.tokens_per_s, "supervised_tokens_per_s": pace.supervised_tokens_per_s}
-            found |= {"step_s": pace.step_s, "measured_steps": pace.steps}
+            found |= {"step_s": pace.step_s, "measured_steps": pace.steps, "idle_share": pace.idle_share}
         if isinstance(callback, MemoryLog) and callback.peak_bytes:
             found |= {"peak_bytes": callback.peak_bytes, "peak_reserved_bytes": callback.peak_reserved_bytes}
     return found

@@ -26,6 +26,7 @@ from ftlab.optimizer.build import build_optimizer
 from ftlab.optimizer.schedule import Schedule
 from ftlab.training import rank
 from ftlab.training.gradient import clip, gradient_norm
+from ftlab.training.idle import IdleClock
 from ftlab.training.ladder import Ladder
 from ftlab.training.loss import sum_nll
 from ftlab.training.memory import drop_gradients
@@ -144,6 +145,7 @@ class TrainModule(L.LightningModule):
         self._probe_bytes = probe_bytes
         self._early_events: tuple[OomEvent, ...] = ()
         self._update: Update | None = None
+        self._idle = IdleClock()
         self._rows: list[EncodedRow] = []
         self._base_rates: list[float] = []
 
@@ -241,6 +243,7 @@ class TrainModule(L.LightningModule):
             clip(parameters, step.grad_norm, gradient_clip_val)
         if not bool(torch.isfinite(step.grad_norm + step.loss)):
             self._skip(parameters)
+        step.idle_s = self._idle.pause_s()
         assert self._update is not None
         self._update.ready()
 
@@ -250,6 +253,7 @@ class TrainModule(L.LightningModule):
         self._update = Update(self._optimizer(), self._trained, self.device)
         run = partial(super().optimizer_step, epoch, batch_idx, optimizer, optimizer_closure)
         memory = self._update.run(run)
+        self._idle.work_ends(self.device)
         if memory is not None:
             longest, tokens = self.last_step.longest_row, self.runner.micro_batch_tokens
             event = OomEvent(step, "update", longest, tokens, tokens, None, *memory)
@@ -263,6 +267,10 @@ class TrainModule(L.LightningModule):
             self.trainer.should_stop = True
 
     # Validation.
+
+    def on_validation_start(self) -> None:
+        """An evaluation is no pause."""
+        self._idle.forget()
 
     def validation_step(self, batch: list[EncodedRow], batch_idx: int) -> None:
         """Scores a chunk of held-out rows."""
@@ -323,6 +331,8 @@ class TrainModule(L.LightningModule):
     # Parts of the above.
 
     def _forward(self, micro: MicroBatch) -> Tensor:
+        if torch.is_grad_enabled():
+            self._idle.work_begins(self.device)
         with self.trainer.precision_plugin.forward_context():
             return self._nll(self.model, micro)
 

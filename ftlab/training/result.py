@@ -20,6 +20,7 @@ class StepResult:
         micro_batches: Forward passes of this rank.
         oom_events: This rank's failures on the way.
         grad_norm: Norm of all gradients before clipping, shape []; None before it is measured.
+        idle_s: Seconds that the device waited before this step; None where it isn't known.
         skipped: Whether the update was left out because loss or gradients were not finite.
     """
 
@@ -31,4 +32,5 @@ class StepResult:
     micro_batches: int
     oom_events: tuple[OomEvent, ...]
     grad_norm: Tensor | None = None
+    idle_s: float | None = None
     skipped: bool = False
