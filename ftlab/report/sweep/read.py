@@ -87,7 +87,7 @@ def read_sweep(folder: Path) -> Sweep:
     """
     notes: list[str] = []
     if (folder / CARD).is_file():
-        return Sweep(folder, (_run(folder, None, notes),), tuple(notes))
+        return Sweep(folder, (_run(folder, None, None, notes),), tuple(notes))
     request = read_request(folder, notes)
     jobs = _jobs(folder, request.jobs, notes)
     count = sum(job.folder is not None for job in jobs)
@@ -152,7 +152,8 @@ def _jobs(folder: Path, asked: Sequence[Asked], notes: list[str]) -> list[Job]:
             known = next((one for one in same if one.number not in seen), None)
         if known is not None:
             seen.add(known.number)
-        jobs.append(_run(path, known, notes))
+        number = re.match(r"\d+", path.name)
+        jobs.append(_run(path, known, int(number.group()) if number else None, notes))
     jobs += [_missing(one) for one in asked if one.number not in seen]
     return sorted(jobs, key=lambda job: (job.number is None, job.number or 0, job.name))
 
@@ -180,18 +181,18 @@ def _overrides(folder: Path) -> list[str]:
     return [str(one) for one in found] if isinstance(found, list) else []
 
 
-def _run(folder: Path, asked: Asked | None, notes: list[str]) -> Job:
+def _run(folder: Path, asked: Asked | None, number: int | None, notes: list[str]) -> Job:
+    """A run; `number` is the one that its folder's name begins with."""
     try:
         card = read_card(folder)
     except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as fault:
         notes.append(f"{folder / CARD} can't be read ({type(fault).__name__}: {fault}).")
         card = None
     status, error = _status(folder, card, asked)
-    number = re.match(r"\d+", folder.name) if asked is None and (folder.parent / "multirun.yaml").is_file() else None
     return Job(
         name=folder.name,
         folder=folder,
-        number=asked.number if asked else int(number.group()) if number else None,
+        number=asked.number if asked else number,
         overrides=parsed(asked.overrides if asked else _overrides(folder)),
         status=status,
         error=error,

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ftlab.report.sweep.cell import shown_interval, shown_p, shown_value
 from ftlab.report.sweep.comparison import Column, Comparison, Row
-from ftlab.report.sweep.text import base_values
+from ftlab.report.sweep.text import base_values, one_line
 
 _QUALITY = ("loss", "perplexity", "format_rate", "forgetting", "general_rate")
 _COST = ("learning_rate", "trainable_parameters", "peak_bytes", "tokens_per_s", "wall_s", "cost")
@@ -50,7 +50,7 @@ def print_comparison(console: Console, comparison: Comparison, files: str = "") 
     parts += _not_done(comparison)
     if files:
         parts.append(Text.assemble(("\nfiles  ", "bold"), files))
-    title = Text(comparison.title, style="bold")
+    title = Text(one_line(comparison.title), style="bold")
     console.print(Panel(Group(*parts), title=title, border_style="cyan", expand=True))
 
 
@@ -86,7 +86,7 @@ def _new_table(comparison: Comparison, keys: Sequence[str]) -> tuple[Table, list
     columns = [column for column in comparison.columns if column.key in keys]
     columns.sort(key=lambda column: keys.index(column.key))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), expand=True, header_style="bold")
-    table.add_column(Text(", ".join(comparison.by) or "runs"), style="bold", overflow="fold", min_width=8)
+    table.add_column(Text(one_line(", ".join(comparison.by)) or "runs"), style="bold", overflow="fold", min_width=8)
     for column in columns:
         table.add_column(_TITLES.get(column.key, column.title), justify="right", min_width=5)
     return table, columns
@@ -126,7 +126,7 @@ def _sentences(title: str, sentences: Sequence[str], style: str = "") -> Iterabl
     yield Text(f"\n{title}", style="bold")
     table = Table.grid(padding=(0, 1))
     for sentence in sentences:
-        table.add_row(Text("·", style=style), Text(sentence, style=style))
+        table.add_row(Text("·", style=style), Text(one_line(sentence), style=style))
     yield table
 
 
@@ -145,12 +145,14 @@ def _not_done(comparison: Comparison) -> Iterable[RenderableType]:
     table.add_column(overflow="fold")
     for (status, error), names in list(by_reason.items())[:_JOBS_SHOWN]:
         more = f" and {len(names) - _JOBS_SHOWN:,} more" if len(names) > _JOBS_SHOWN else ""
-        table.add_row(status, Text(f"{', '.join(names[:_JOBS_SHOWN])}{more}: {_short(error, _REASON_CHARACTERS)}"))
+        table.add_row(
+            status, Text(f"{one_line(', '.join(names[:_JOBS_SHOWN]))}{more}: {_short(error, _REASON_CHARACTERS)}")
+        )
     yield table
     if len(by_reason) > _JOBS_SHOWN:
         yield Text("The others are in the files.", style="dim")
 
 
 def _short(text: str, characters: int) -> str:
-    words = " ".join(text.split())
+    words = one_line(text)
     return words if len(words) <= characters else f"{words[: characters - 1]}…"

@@ -145,9 +145,14 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def one_line(text: str) -> str:
+    """Returns a text without line breaks and characters that can't be seen or that steer a terminal."""
+    return " ".join(_BREAKS.sub(" ", text).split())
+
+
 def _escaped(text: str) -> str:
     """Text of which Markdown and HTML make nothing but text, in one line."""
-    return _MARKUP.sub(r"\\\1", _BREAKS.sub(" ", text)).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    return _MARKUP.sub(r"\\\1", one_line(text)).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 def _safe(cell: Any) -> Any:
