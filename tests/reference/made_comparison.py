@@ -12,6 +12,9 @@ from ftlab.report.sweep.read import Job, Status, Sweep
 
 GIB = 2**30
 
+Ended = dict[int, tuple[Status, str]]
+"""Status and error of jobs that are not done, by number."""
+
 METHODS = {"lora": 0.30, "qlora": 0.34, "full": 0.26}
 """Held-out loss of each at its best learning rate."""
 
@@ -39,7 +42,8 @@ def made_job(
     }  # fmt: skip
     config = {
         "model": {"name": "tiny"}, "data": {"name": "demo"}, "training": {"max_steps": 8}, "note": note,
-        "output_dir": str(folder), "method": {"name": overrides.get("method", "lora"), "bits": 4 + 12 * (memory > 10 * GIB)},
+        "output_dir": str(folder),
+        "method": {"name": overrides.get("method", "lora"), "bits": 4 + 12 * (memory > 10 * GIB)},
     }  # fmt: skip
     done = status == "done"
     return Job(
@@ -53,7 +57,7 @@ def made_comparison(
     folder: Path,
     keys: Mapping[str, Sequence[str]],
     *,
-    ended: Mapping[int, tuple[Status, str]] | None = None,
+    ended: Ended | None = None,
     price_per_hour: float | None = None,
     note: str = "",
 ) -> Comparison:
@@ -62,7 +66,7 @@ def made_comparison(
     Args:
         folder: Of the sweep; nothing is written.
         keys: The values of each key that is swept.
-        ended: Status and error of those jobs that aren't done, by number.
+        ended: Those jobs that aren't done.
         price_per_hour: What an hour costs.
         note: A text that stands in every configuration.
     """

@@ -12,12 +12,12 @@ from ftlab.report.sweep.compare import compare
 from ftlab.report.sweep.comparison import Comparison
 from ftlab.report.sweep.page import write_page
 from ftlab.report.sweep.read import Sweep
-from tests.reference.made_comparison import made_comparison, write_curve
+from tests.reference.made_comparison import Ended, made_comparison, write_curve
 from tests.reference.made_report import HOSTILE
 from tests.reference.page import Page
 
 GRID = {"method": ["lora", "qlora", "full"], "optimizer.lr": ["0.0001", "0.001", "0.01"], "seed": ["1", "2", "3"]}
-ENDED = {4: ("failed", "CUDA out of memory."), 13: ("interrupted", ""), 26: ("missing", "it was never started")}
+ENDED: Ended = {4: ("failed", "CUDA out of memory."), 13: ("interrupted", ""), 26: ("missing", "it was never started")}
 
 
 def _drawn(comparison: Comparison, folder: Path) -> Page:
@@ -176,7 +176,7 @@ def test_warnings_stand_before_the_numbers(folder: Path) -> None:
 def test_hostile_text_is_text(tmp_path: Path) -> None:
     folder = tmp_path / "a b'<i>"
     keys = {"method": ["lora", HOSTILE], HOSTILE: ["1", HOSTILE], "optimizer.lr": ["0.001", "0.002"]}
-    ended = {1: ("failed", HOSTILE), 2: ("running", HOSTILE)}
+    ended: Ended = {1: ("failed", HOSTILE), 2: ("running", HOSTILE)}
     page = _drawn(made_comparison(folder, keys, ended=ended, note=HOSTILE), folder)
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert "img" not in {tag for tag, _ in page.tags}
@@ -186,7 +186,7 @@ def test_hostile_text_is_text(tmp_path: Path) -> None:
 
 
 def test_sweeps_without_any_result_say_so(tmp_path: Path) -> None:
-    ended = dict.fromkeys(range(3), ("failed", "broken"))
+    ended: Ended = dict.fromkeys(range(3), ("failed", "broken"))
     page = _drawn(made_comparison(tmp_path, {"seed": ["1", "2", "3"]}, ended=ended), tmp_path)
     assert 'class="verdict errors"' in page.source
     assert "Without a result: 3 jobs" in page.words

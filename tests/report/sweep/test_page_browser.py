@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ftlab.report.sweep.page import write_page
-from tests.reference.made_comparison import made_comparison
+from tests.reference.made_comparison import Ended, made_comparison
 from tests.reference.made_report import HOSTILE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -68,7 +68,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "method": ["lora", "qlora", "full", LONG], "quantization": ["none", HOSTILE],
         "optimizer.lr": ["0.0001", "0.001", "0.01"], "seed": ["1", "2", "3"],
     }  # fmt: skip
-    ended = {7: ("failed", LONG), 8: ("interrupted", HOSTILE), 40: ("missing", "it was never started")}
+    ended: Ended = {7: ("failed", LONG), 8: ("interrupted", HOSTILE), 40: ("missing", "it was never started")}
     comparison = made_comparison(folder, keys, ended=ended, price_per_hour=2.5, note=HOSTILE)
     return write_page(comparison, folder)
 

@@ -9,7 +9,7 @@ import pytest
 from ftlab.report.sweep.compare import compare
 from ftlab.report.sweep.page import write_page
 from ftlab.report.sweep.read import read_sweep
-from tests.reference.made_comparison import made_comparison
+from tests.reference.made_comparison import Ended, made_comparison
 from tests.reference.made_sweep import made_sweep
 from tests.reference.page import Page
 
@@ -51,7 +51,7 @@ def test_500_rows_stand_in_the_table_and_on_the_plots(page_of_500_rows: Page) ->
 
 
 def test_long_texts_of_many_jobs_keep_the_page_small_and_are_counted(tmp_path: Path) -> None:
-    ended = {number: ("failed", f"{number} " + "x" * 5000) for number in range(1, 500)}
+    ended: Ended = {number: ("failed", f"{number} " + "x" * 5000) for number in range(1, 500)}
     keys = {"method.r": [f"{'y' * 400}{number}" for number in range(500)]}
     file = write_page(made_comparison(tmp_path, keys, ended=ended), tmp_path)
     assert file.stat().st_size < LIMIT_BYTES
