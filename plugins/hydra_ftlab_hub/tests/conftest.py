@@ -10,6 +10,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from ftlab.config.folder import CONF_DIR
 
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
@@ -25,7 +29,6 @@ LLAMA = {
     "torch_dtype": "bfloat16",
     "transformers_version": "5.0.0",
 }
-"""A config.json as models have it."""
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -46,9 +49,11 @@ class Hub:
 
     def answer(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
         """Answers as the hub does, as far as its client looks: huggingface_hub/utils/_http.py reads these headers."""
-        self.asked.append(f"{method} {path}")
-        api = path.startswith("/api/models/")
+        api = path.startswith("/api/")
         words = path.removeprefix("/api/models").split("?")[0].strip("/").split("/")
+        if len(words) < 4:  # the library asks for more than files
+            return 404, {}, b""
+        self.asked.append(f"{method} {path}")
         repo, kind, revision, name = "/".join(words[:2]), words[2], words[3], "/".join(words[4:])
         files = self.repos.get(repo, "RepoNotFound")
         if isinstance(files, str):
@@ -101,11 +106,30 @@ def here(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return hub
+
+
+@pytest.fixture
+def llama() -> dict[str, Any]:
+    """A config.json as models have it."""
+    return dict(LLAMA)
+
+
+@pytest.fixture
+def composed() -> Callable[..., DictConfig]:
+    """Composes as Hydra does by itself: without our messages and without the download."""
+
+    def make(*overrides: str) -> DictConfig:
+        with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+            return compose("config", overrides=list(overrides))
+
+    return make
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def name_of(path: str) -> str:
     """Returns what runs are called after a path or an id: its last part that says something, fit for a folder's name."""
     parts = [part for part in re.split(r"[/\\]", path) if part not in ("", ".", "..", "~")] or ["model"]
     if len(parts) > 2 and parts[-2] == "snapshots" and parts[-3].startswith(_CACHED):
-        parts = parts[-3].removeprefix(_CACHED).split("--")
+        parts = parts[-3].removeprefix(_CACHED).split("--", 1)
     last = "-".join(parts[-2:]) if parts[-1] in _SAYS_NOTHING else parts[-1]
     return re.sub(r"[^\w.-]+", "-", last).strip("-.") or "model"
 
