@@ -17,6 +17,9 @@ from hydra_plugins.hydra_ftlab_hub import ChoiceError
 _SEVERAL = ("callbacks", "logger")
 """Groups that take more than one choice."""
 
+_EXTRAS = {"ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+"""Launchers of other packages, and the extra that brings them."""
+
 _ELSEWHERE = {
     "model": " Or org/name of the hub, or ./folder.",
     "data": " Or a file (rows.jsonl), ./folder, or org/name of the hub.",
@@ -90,6 +93,8 @@ def lists_of_choices(overrides: Sequence[str]) -> list[Problem]:
 def _no_choice(missing: str, loader: ConfigLoader) -> Problem:
     group, _, choice = missing.rpartition("/")
     choices = sorted(loader.get_group_options(group))
+    if group == "hydra/launcher" and choice in _EXTRAS:
+        return Problem(group, f"can't be {choice}: it isn't installed.", f"pip install 'ftlab[{_EXTRAS[choice]}]'")
     close = get_close_matches(choice, choices, n=1, cutoff=0.6)
     fix = f"Did you mean {group}={close[0]}? " if close else ""
     if group in _ELSEWHERE and Path(choice).exists():
