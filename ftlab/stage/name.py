@@ -1,6 +1,7 @@
 """How a run is called, and what it is found by, where many runs are shown."""
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,17 @@ def names(folder: Path, task: str) -> dict[str, Any]:
     sweep = Path(hydra.sweep.dir)
     name = re.sub(r"^\d+-", "", folder.name)
     return {"name": name, "group": f"{sweep.parent.name}/{sweep.name}", "job_type": "multirun"}
+
+
+def words() -> list[str]:
+    """Returns what stands behind `python -m ftlab` to do the run again, alone.
+
+    A job of a sweep has no command line of its own: its process has that of the sweep, or of whatever started it on a
+    cluster. The mode is named because a choice such as `search=default` asks for a sweep.
+    """
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return sys.argv[1:]
+    return [*map(str, HydraConfig.get().overrides.task), "hydra.mode=RUN"]
 
 
 def filters(config: Mapping[str, Any], group: str | None) -> dict[str, Any]:
