@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from ftlab.config import compose, explain, secret, validate
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import RUNNING
 from ftlab.config.terminal import show
 from ftlab.problem import InputError, Problem, Refused, RunEnded, raise_all
 from ftlab.stage.sweep import compare_sweep, leave_reason
@@ -31,7 +32,7 @@ _codes: list[int] = []
 """How the jobs of this process failed: in a multirun the others go on."""
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name="config")
+@hydra.main(config_path=str(CONF_DIR), config_name="config", **RUNNING)
 def job(cfg: DictConfig) -> float | None:
     """Runs the task of one configuration; Hydra calls this once a run, or for every job of a multirun.
 

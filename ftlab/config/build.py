@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from ftlab.config import target
+from ftlab.config.release import building
 from ftlab.problem import InputError, Problem, raise_all
 
 
@@ -30,7 +31,8 @@ def build(node: DictConfig | Mapping[str, Any], key: str, **given: Any) -> Any:
     """
     plain = target.plain(node)
     raise_all(target.check_node(plain, key))
-    factory = instantiate({**plain, "_partial_": True}, _convert_="all")
+    trust = building(list(target.names(plain)))
+    factory = instantiate({**plain, "_partial_": True}, _convert_="all", **trust)
     if plain.get("_partial_"):
         return factory
     raise_all(_missing(plain, given, key))

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ftlab.config import explain, validate
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import COMPOSING
 from ftlab.problem import Problem, raise_all
 from hydra_plugins.hydra_ftlab_hub import ChoiceError, NotCachedError, fetch, unread
 
@@ -142,7 +143,7 @@ def fetch_choices(overrides: Sequence[str], config_name: str = "config", folder:
 
 @contextmanager
 def _hydra(folder: Path) -> Iterator[None]:
-    with initialize_config_dir(config_dir=str(folder), version_base="1.3", job_name="ftlab"):
+    with initialize_config_dir(config_dir=str(folder), **COMPOSING, job_name="ftlab"):
         yield
 
 

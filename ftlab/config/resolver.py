@@ -6,9 +6,9 @@ import textwrap
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
 
 from ftlab.config.name import job_name
+from ftlab.config.release import register_resolver
 
 GROUPS = {
     "task": "what to do",
@@ -74,6 +74,6 @@ def groups() -> str:
 
 def register() -> None:
     """Makes the resolvers known to OmegaConf; doing it twice changes nothing."""
-    OmegaConf.register_new_resolver("ftlab.times", times, replace=True)
-    OmegaConf.register_new_resolver("ftlab.groups", groups, replace=True)
-    OmegaConf.register_new_resolver("ftlab.job_name", job_name, replace=True)
+    register_resolver("ftlab.times", times)
+    register_resolver("ftlab.groups", groups)
+    register_resolver("ftlab.job_name", job_name)

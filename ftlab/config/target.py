@@ -108,6 +108,19 @@ def check_node(node: Mapping[str, Any], key: str) -> Iterator[Problem]:
             yield from check_node(inner, place)
 
 
+def names(node: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the targets of a node and of those inside it.
+
+    Args:
+        node: Plain data.
+    """
+    if "_target_" in node:
+        yield str(node["_target_"])
+    for value in node.values():
+        for _, inner in _inner_nodes(value, ""):
+            yield from names(inner)
+
+
 def _inner_nodes(value: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(value, dict):
         yield key, value

@@ -5,6 +5,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import COMPOSING
 from ftlab.memory.matrix import BETWEEN, largest_models
 from ftlab.memory.shape import shape_of
 from ftlab.stage.job import job_of
@@ -36,5 +37,5 @@ def _with_method(method: str) -> DictConfig:
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+    with initialize_config_dir(config_dir=str(CONF_DIR), **COMPOSING):
         return compose("config", overrides=[f"method={method}", "model=llama3-8b"])

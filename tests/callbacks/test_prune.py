@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from ftlab import metric
 from ftlab.callbacks.loss import LossLog
 from ftlab.callbacks.prune import Prune, Pruned
+from ftlab.config.release import COMPOSING
 from ftlab.logger.csv import FILE, read_metrics
 from hydra_plugins.hydra_ftlab_optuna import trial
 from hydra_plugins.hydra_ftlab_optuna._study import open_study
@@ -22,7 +23,7 @@ def study(tmp_path: Path) -> Iterator[optuna.Study]:
     """A search of which this process runs trial 1; trial 0 is done, and was better than any run here can be."""
     before = HydraConfig.instance().cfg
     words = ["hydra/sweeper=ftlab_optuna", f"hydra.sweep.dir={tmp_path}", "hydra.sweeper.trial=1"]
-    with initialize(config_path=None, version_base="1.3"):
+    with initialize(config_path=None, **COMPOSING):
         cfg = compose(overrides=[*words, "+hydra.sweeper.pruner_options.n_startup_trials=1"], return_hydra_config=True)
     cfg.hydra.runtime.cwd = str(tmp_path)
     HydraConfig.instance().set_config(cfg)

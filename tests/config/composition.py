@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import COMPOSING
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -21,5 +22,5 @@ def choices(group: str) -> list[str]:
 
 @cache
 def _composed(overrides: tuple[str, ...]) -> DictConfig:
-    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+    with initialize_config_dir(config_dir=str(CONF_DIR), **COMPOSING):
         return compose("config", overrides=list(overrides))

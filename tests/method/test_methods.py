@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ftlab.config.build import build, build_method
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import COMPOSING
 from ftlab.config.target import method_keys
 from ftlab.kernels.attention import packed_attention, plain_attention
 from ftlab.method.check import check_method
@@ -44,7 +45,7 @@ class Run:
     """A few steps of one method on the toy model, in a plain loop."""
 
     def __init__(self, name: str, folder: Path, **changes: Any) -> None:
-        with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+        with initialize_config_dir(config_dir=str(CONF_DIR), **COMPOSING):
             self.cfg: DictConfig = compose("config", [f"method={name}", "output_dir=x"])
         self.folder = folder
         node = OmegaConf.create({**OmegaConf.to_container(self.cfg.method), **changes})  # type: ignore[dict-item]

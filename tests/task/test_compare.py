@@ -8,13 +8,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, flag_override
 
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import COMPOSING
 from ftlab.evaluation.blind.store import RatingStore
 from ftlab.task import compare
 from tests.reference.made_trial import keep, made_trial, two_arms, vote
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
-    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+    with initialize_config_dir(config_dir=str(CONF_DIR), **COMPOSING):
         cfg = compose("config", ["task=compare", "logger=none", *overrides], return_hydra_config=True)
     monkeypatch.setattr(HydraConfig.instance(), "cfg", OmegaConf.masked_copy(cfg, "hydra"))
     with flag_override(cfg, ["struct", "readonly"], [False, False]):
