@@ -14,6 +14,9 @@ from ftlab.logger.wandb import WandbRun
 PREFIX = "evaluation"
 """What the keys of all that is shown begin with; the rest is the path in the run card."""
 
+MEASURED = "measured"
+"""The same of what the whole run took: pace, peak memory, trained parameters."""
+
 PAGE = "report"
 
 _MODELS = ("base", "tuned")
@@ -21,15 +24,19 @@ _ROWS = 200
 """Rows of a table; the card has all."""
 
 
-def mirror(run: WandbRun, sections: Mapping[str, Any], page: Path | None) -> None:
+def mirror(
+    run: WandbRun, sections: Mapping[str, Any], page: Path | None, measured: Mapping[str, float | None] | None = None
+) -> None:
     """Shows an evaluation in W&B.
 
     Args:
         run: The W&B run, not yet finished.
         sections: `evaluation` of the run card.
         page: The run's page; None where it couldn't be drawn.
+        measured: What the whole run took; None or left out where that isn't known.
     """
-    run.summarise(summary(sections))
+    taken = {f"{MEASURED}/{key}": value for key, value in (measured or {}).items() if value is not None}
+    run.summarise({**taken, **summary(sections)})
     for key, rows in tables(sections).items():
         run.show_table(f"{PREFIX}/{key}", rows)
     for key, (title, bars) in charts(sections).items():

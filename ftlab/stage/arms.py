@@ -27,9 +27,9 @@ from ftlab.evaluation.blind.trial import Asked, questions_text
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import fingerprint
 from ftlab.stage.held_out import held_out_rows
-from ftlab.stage.prepare import load_model_config, plain
 from ftlab.stage.run import OpenedRun, open_run
 from ftlab.stage.score import answer
+from ftlab.stage.source import load_model_config, plain
 
 log = logging.getLogger(__name__)
 

@@ -38,8 +38,8 @@ from ftlab.stage.clean import READ_MENDS, file_keys, files, find_originals, look
 from ftlab.stage.encode import Encoded, account, encode
 from ftlab.stage.guard import begin, by_name, look, usable
 from ftlab.stage.preflight import nothing_left, take_masks
-from ftlab.stage.prepare import load_model_config, model_source, plain, read_rows
 from ftlab.stage.replay import replay_of
+from ftlab.stage.source import load_model_config, model_source, plain, read_rows
 
 USUAL_BUDGET_TOKENS = 8192
 """What is reckoned with where `training.micro_batch_tokens=auto` leaves it to the device."""

@@ -19,7 +19,7 @@ from ftlab.data.reader import LOOKED_AT, recognise
 from ftlab.data.records import TWICE, read_records
 from ftlab.data.row import Row
 from ftlab.problem import InputError, Problem, raise_all
-from ftlab.stage.prepare import plain
+from ftlab.stage.source import plain
 
 READ_MENDS = frozenset({TWICE})
 """Codes of which reading alone mends a row: what is written is what was read."""

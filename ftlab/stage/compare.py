@@ -28,7 +28,7 @@ from ftlab.problem import InputError, Problem, raise_all
 from ftlab.report.card import FILE as CARD
 from ftlab.report.run import override
 from ftlab.stage.arms import Arm, answer_all, make_prompts, rater_name_problems, read_arms, settings_of
-from ftlab.stage.prepare import plain
+from ftlab.stage.source import plain
 from ftlab.stage.trained import ADAPTER, MODEL
 
 log = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from ftlab.report.run import override, shown
 from ftlab.report.summary import print_summary
 from ftlab.report.verdict import has_forgotten
 from ftlab.stage.held_out import held_out_rows
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.measured import curve, measured, memory, oom_events
 from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
 from ftlab.stage.plan import FAR_OFF
-from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, again_command, device_name
 from ftlab.stage.score import Score
 from ftlab.stage.trained import ADAPTER, MODEL

@@ -6,7 +6,7 @@ from typing import Any
 from ftlab.config.compose import recompose
 from ftlab.logger.secret import redact
 from ftlab.stage.place import flat
-from ftlab.stage.prepare import plain
+from ftlab.stage.source import plain
 
 ITS_OWN = ("output_dir", "run", "questions")
 """Keys that each run has a value of its own for."""

@@ -17,8 +17,8 @@ from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import override, shown
 from ftlab.report.summary import print_summary
 from ftlab.stage.held_out import held_out_rows, reference, rows_to_judge
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.outcome import comparisons, metrics_of, sections, shown_samples
-from ftlab.stage.prepare import Inputs
 from ftlab.stage.record import Record, device_name
 from ftlab.stage.run import OpenedRun
 from ftlab.stage.score import Score

@@ -21,11 +21,12 @@ from ftlab.optimizer.build import state_bytes_per_parameter
 from ftlab.problem import raise_all
 from ftlab.stage.curve import settings_of
 from ftlab.stage.held_out import question, reference
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.place import CHECKPOINTS
 from ftlab.stage.plan import advice
-from ftlab.stage.prepare import Inputs, plain
 from ftlab.stage.record import Record
 from ftlab.stage.score import answer
+from ftlab.stage.source import plain
 from ftlab.training.module import TrainModule
 from ftlab.training.probe import largest_step
 from ftlab.training.strategy import StepReducedDDP

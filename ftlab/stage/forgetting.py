@@ -8,7 +8,7 @@ from torch import nn
 
 from ftlab.evaluation.forgetting import General, probe
 from ftlab.evaluation.perplexity import figure
-from ftlab.stage.prepare import Inputs
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.score import answer, row_sums
 
 

@@ -4,7 +4,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from ftlab.evaluation.harness import TaskScore, run_tasks
-from ftlab.stage.prepare import Inputs
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.score import unpacked
 
 

@@ -10,7 +10,7 @@ from ftlab.data.row import EncodedRow, Row
 from ftlab.evaluation.answers import Wants
 from ftlab.evaluation.draw import draw
 from ftlab.evaluation.format import expects_json
-from ftlab.stage.prepare import Inputs
+from ftlab.stage.inputs import Inputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from ftlab.model.load import load_model
 from ftlab.problem import RunEnded
 from ftlab.quantization.config import quantization_config
 from ftlab.report.card import fingerprint
-from ftlab.stage.prepare import Inputs, model_source, plain
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.record import Record
+from ftlab.stage.source import model_source, plain
 from ftlab.training.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)

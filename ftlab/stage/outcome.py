@@ -17,7 +17,7 @@ from ftlab.evaluation.perplexity import Figure
 from ftlab.report.number import counted, interval, percent, surprise, times
 from ftlab.report.summary import Comparison, Sample
 from ftlab.stage.held_out import held_out_rows, question, reference
-from ftlab.stage.prepare import Inputs
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.score import Score
 
 NOTHING = Score()

@@ -6,27 +6,24 @@ raised together: a user mends data, model and method in one go.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from torch.optim import Optimizer
-from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from omegaconf import DictConfig
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ftlab.check.examination import Examination
 from ftlab.config import target
 from ftlab.config.build import build, build_method
 from ftlab.config.rule import check_arithmetic, check_devices, fp8_notes
 from ftlab.data import mix
-from ftlab.data.chat import Encoder
 from ftlab.data.datamodule import steps_per_epoch, total_steps, whole
-from ftlab.data.encoded_store import StoredEncodedRows
-from ftlab.data.epoch import EpochPart, most_tokens, step_order
+from ftlab.data.epoch import most_tokens, step_order
 from ftlab.data.faults import Faults
 from ftlab.data.row import Layout
-from ftlab.data.source import Splits, read_splits
+from ftlab.data.source import Splits
 from ftlab.evaluation.harness import check_tasks
 from ftlab.kernels.attention import packing_obstacle
 from ftlab.memory.job import Device
@@ -34,16 +31,17 @@ from ftlab.memory.plan import Plan
 from ftlab.method.check import check_method
 from ftlab.method.method import Method
 from ftlab.model.check import check_model
-from ftlab.model.load import build_skeleton, load_config
+from ftlab.model.load import build_skeleton
 from ftlab.model.tokenizer import check_vocabulary, load_tokenizer
-from ftlab.optimizer.schedule import Schedule, build_schedule
+from ftlab.optimizer.schedule import build_schedule
 from ftlab.problem import InputError, Problem, raise_all
 from ftlab.stage import guard, preflight
-from ftlab.stage.encode import Encoded, account, cache_folder
-from ftlab.stage.general import GeneralRows, leak_warnings, read_general, silent_note
+from ftlab.stage.encode import Encoded, account
+from ftlab.stage.general import leak_warnings, read_general, silent_note
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.place import Place, check_place, find_place
 from ftlab.stage.plan import device_bytes, hold_to, plan_notes, plan_run
-from ftlab.stage.replay import replay_of
+from ftlab.stage.source import load_model_config, model_source, plain, read_rows
 
 log = logging.getLogger(__name__)
 
@@ -51,72 +49,6 @@ UNPLANNED_TOKENS = 4096
 """Tokens of a forward pass where nothing is trained: it keeps no activations, and takes less where memory ends."""
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a run starts from; nothing of it holds weights.
-
-    Attributes:
-        place: The run's folder, and what the run goes on from.
-        device: Where the model will be.
-        precision: Lightning's name of the arithmetic: `bf16-mixed` or `32-true`.
-        tokenizer: With padding token and chat template.
-        stop_ids: Tokens at which an answer ends.
-        encoder: Turns rows into ids; also makes the prompts of held-out questions.
-        rows: The rows as the user wrote them.
-        train: Encoded training rows.
-        validation: Encoded validation rows.
-        test: Encoded test rows.
-        parts: What each source gives to an epoch.
-        sources: What each source gives to the whole run, as plain data.
-        data_sha256: Hash of all token ids and masks: changes with a row, the tokenizer or the template.
-        total_steps: Optimizer steps of the whole run.
-        eval_every_steps: Optimizer steps between held-out evaluations.
-        checkpoint_every_steps: Optimizer steps between checkpoints.
-        method: What is trained.
-        layout: How rows share a forward pass.
-        optimizer: The optimizer's class with its settings.
-        schedule: Factor of the learning rate by step.
-        plan: What memory the run is going to take; None where its model can't be planned.
-        micro_batch_tokens: Tokens of a forward pass on one device, to begin with.
-        notes: What was decided for the user, one sentence each.
-        warnings: Those of the notes that put the result in doubt.
-        general: What forgetting is measured by; None where it isn't.
-        check: What became of every row and what the check found, as plain data.
-    """
-
-    place: Place
-    device: torch.device
-    precision: str
-    tokenizer: PreTrainedTokenizerBase
-    stop_ids: tuple[int, ...]
-    encoder: Encoder
-    rows: Splits
-    train: StoredEncodedRows
-    validation: StoredEncodedRows
-    test: StoredEncodedRows
-    parts: tuple[EpochPart, ...]
-    sources: list[dict[str, Any]]
-    data_sha256: str
-    total_steps: int
-    eval_every_steps: int
-    checkpoint_every_steps: int
-    method: Method
-    layout: Layout
-    optimizer: "partial[Optimizer]"
-    schedule: Schedule
-    plan: Plan | None
-    micro_batch_tokens: int
-    notes: list[str]
-    warnings: list[str] = field(default_factory=list)
-    general: GeneralRows | None = None
-    check: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def pad_id(self) -> int:
-        """The id that fills the places behind a row's end."""
-        return int(self.tokenizer.pad_token_id)
 
 
 class _Findings:
@@ -205,52 +137,6 @@ def choose_precision(requested: str, device: torch.device) -> str:
         bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         requested = "bfloat16" if bfloat16 else "float32"
     return {"bfloat16": "bf16-mixed", "float32": "32-true"}[requested]
-
-
-def model_source(cfg: DictConfig) -> dict[str, Any]:
-    """Returns where the model's files come from, as the loaders take it."""
-    return {
-        "path": cfg.model.path,
-        "trust_remote_code": cfg.model.trust_remote_code,
-        "revision": cfg.model.revision,
-        "offline": cfg.offline,
-    }
-
-
-def read_rows(cfg: DictConfig, faults: Faults | None = None) -> Splits:
-    """Reads the rows that the `data` group names.
-
-    Args:
-        cfg: The composed configuration.
-        faults: Takes what is wrong with files and rows, and the rows that can be read are returned; None raises it.
-
-    Returns:
-        The rows.
-
-    Raises:
-        InputError: Something is wrong with the settings; or, without `faults`, with the files.
-    """
-    keys = (
-        "path", "validation_path", "test_path", "file_format", "hub_id", "hub_config", "hub_split",
-        "validation_fraction", "train_share", "split_seed", "prompt", "mix",
-    )  # fmt: skip
-    return read_splits(
-        row_format=cfg.data.format,
-        columns=plain(cfg.data.columns),
-        replay=replay_of(cfg),
-        cache=cache_folder(cfg),
-        faults=faults,
-        **{key: plain(cfg.data[key]) for key in keys},
-    )
-
-
-def load_model_config(cfg: DictConfig) -> PretrainedConfig:
-    """Loads the model's Transformers config, which holds no weights.
-
-    Raises:
-        InputError: It can't be reached.
-    """
-    return load_config(**model_source(cfg), weights=cfg.model.weights, shape=plain(cfg.model.shape))
 
 
 def _examined_rows(cfg: DictConfig, done: Examination) -> Splits:
@@ -354,8 +240,3 @@ def _choose_layout(method: Method, skeleton: PreTrainedModel) -> tuple[Layout, l
         return "padded", [f"Rows are padded: method={method.name} does not go with packed rows."]
     obstacle = packing_obstacle(skeleton)
     return ("packed", []) if obstacle is None else ("padded", [f"Rows are padded, because {obstacle}."])
-
-
-def plain(node: Any) -> Any:
-    """Returns a node as resolved plain data, and anything else as it is."""
-    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node

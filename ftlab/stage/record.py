@@ -2,7 +2,6 @@
 
 import logging
 import shlex
-import sys
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -26,9 +25,10 @@ from ftlab.logger.wandb import WandbRun
 from ftlab.report.card import RunCard, Status
 from ftlab.report.run import override, write_report
 from ftlab.stage.default import differences
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.measured import curve, measured, memory, oom_events
-from ftlab.stage.name import filters, names
-from ftlab.stage.prepare import Inputs, plain
+from ftlab.stage.name import filters, names, words
+from ftlab.stage.source import plain
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Record:
         self.started_s = time.time()
         place.folder.mkdir(parents=True, exist_ok=True)
         config = redact(plain(cfg))
-        command = ["python", "-m", "ftlab", *redact_command(sys.argv[1:])]
+        command = ["python", "-m", "ftlab", *redact_command(words())]
         self.card = RunCard(place.folder, command, config)
         every_steps = GPU_LOG_STEPS if inputs.device.type == "cuda" else 1
         self.callbacks: dict[str, Callback] = {}
@@ -130,7 +130,9 @@ class Record:
         self.add_evaluation({"curve": curve(callbacks)})
         page = write_report(self.place.folder)
         if self.wandb is not None:
-            mirror(self.wandb, self.card.sections.get("evaluation", {}), page)
+            trained = (self.card.sections.get("model") or {}).get("trainable_parameters")
+            taken = {**found, "trainable_parameters": trained}
+            mirror(self.wandb, self.card.sections.get("evaluation", {}), page, taken)
 
     def _resume(self) -> None:
         """Takes the record back to the checkpoint: later rows are about to be written again."""
@@ -166,7 +168,7 @@ def again_command(*changes: str) -> str:
     """
     alone = ("resume=", "hydra.run.dir=", *(("hydra.mode=",) if "-m" in changes else ()))
     keys = (*alone, *(f"{change.partition('=')[0]}=" for change in changes if "=" in change))
-    kept = [word for word in sys.argv[1:] if not word.startswith(keys) and word not in changes]
+    kept = [word for word in words() if not word.startswith(keys) and word not in changes]
     return shlex.join(["python", "-m", "ftlab", *redact_command(kept), *changes])
 
 

@@ -18,9 +18,11 @@ from ftlab.method.saved import adapter_layout, check_fit, load_adapter
 from ftlab.model.check import check_model
 from ftlab.model.load import build_skeleton, embedded_path, load_config
 from ftlab.problem import InputError, Problem, raise_all
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.load import accelerate, base_fingerprint, load_base
-from ftlab.stage.prepare import Inputs, load_model_config, model_source, plain, prepare
+from ftlab.stage.prepare import prepare
 from ftlab.stage.recall import recall, rooted
+from ftlab.stage.source import load_model_config, model_source, plain
 from ftlab.stage.trained import RUN, Trained, find_trained, same_model
 from ftlab.training.memory import release
 

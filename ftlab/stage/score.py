@@ -19,7 +19,7 @@ from ftlab.evaluation.harness import TaskScore
 from ftlab.evaluation.perplexity import Figure, RowSums, figure, measure
 from ftlab.kernels.attention import packed_attention, plain_attention
 from ftlab.stage.held_out import held_out_rows, question, reference, rows_to_judge
-from ftlab.stage.prepare import Inputs
+from ftlab.stage.inputs import Inputs
 from ftlab.training.memory import halve_until_it_fits
 from ftlab.training.row_nll import row_nll
 

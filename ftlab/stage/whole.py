@@ -7,7 +7,7 @@ from torch import nn
 
 from ftlab.stage.forgetting import score_general
 from ftlab.stage.harness import run_harness
-from ftlab.stage.prepare import Inputs
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.score import Score, score
 
 

@@ -21,8 +21,8 @@ from ftlab.model.tokenizer import load_tokenizer
 from ftlab.problem import InputError
 from ftlab.stage import arms, run
 from ftlab.stage.compare import make_test, raters_of, write_pages
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.load import load_base
-from ftlab.stage.prepare import Inputs
 from ftlab.stage.run import OpenedRun, open_run
 from ftlab.stage.score import answer
 from tests.config.composition import composed

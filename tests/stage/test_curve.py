@@ -15,7 +15,7 @@ from ftlab.evaluation.curve.curve import Settings
 from ftlab.evaluation.curve.diagnose import diagnose
 from ftlab.problem import InputError
 from ftlab.stage.curve import diagnose_file, settings_of
-from ftlab.stage.prepare import plain
+from ftlab.stage.source import plain
 from scripts.benchmarks.curves.judge import curve_of, with_curve
 from tests.config.composition import composed
 

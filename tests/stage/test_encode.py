@@ -7,7 +7,8 @@ import pytest
 
 from ftlab.problem import InputError
 from ftlab.stage.encode import cache_folder
-from ftlab.stage.prepare import Inputs, prepare
+from ftlab.stage.inputs import Inputs
+from ftlab.stage.prepare import prepare
 from tests.config.composition import composed
 
 

@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from ftlab.kernels.attention import packed_attention, plain_attention
 from ftlab.report.verdict import has_forgotten
 from ftlab.stage.forgetting import score_general
+from ftlab.stage.inputs import Inputs
 from ftlab.stage.load import load_base
 from ftlab.stage.outcome import comparisons, metrics_of, sections
-from ftlab.stage.prepare import Inputs, prepare
+from ftlab.stage.prepare import prepare
 from ftlab.stage.score import Score
 from tests.config.composition import composed
 

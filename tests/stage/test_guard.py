@@ -10,7 +10,8 @@ import pytest
 from ftlab.check import examination
 from ftlab.problem import InputError
 from ftlab.stage import guard, preflight
-from ftlab.stage.prepare import Inputs, prepare
+from ftlab.stage.inputs import Inputs
+from ftlab.stage.prepare import prepare
 from tests.config.composition import composed
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ftlab.problem import InputError
-from ftlab.stage.prepare import Inputs, choose_precision, prepare
+from ftlab.stage.inputs import Inputs
+from ftlab.stage.prepare import choose_precision, prepare
 from tests.config.composition import composed
 
 ROW = {"instruction": "Name the fee.", "input": "", "output": "Four euros."}

@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 
 from ftlab import metric
 from ftlab.callbacks.interrupt import Interrupted
-from ftlab.stage.prepare import Inputs, prepare
+from ftlab.stage.inputs import Inputs
+from ftlab.stage.prepare import prepare
 from ftlab.stage.record import Record
 from tests.config.composition import composed
 from tests.reference.made_run import made_evaluation
