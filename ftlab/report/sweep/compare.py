@@ -9,7 +9,7 @@ from ftlab.report.sweep.advice import advise
 from ftlab.report.sweep.comparison import COLUMNS, Choice, Comparison, Measured, Row
 from ftlab.report.sweep.difference import Losses
 from ftlab.report.sweep.doubt import find_doubts
-from ftlab.report.sweep.group import SEED, Group, groups, one_a_seed, row_keys, setting, unknown_keys
+from ftlab.report.sweep.group import Group, groups, named, one_a_seed, row_keys, setting, unknown_keys
 from ftlab.report.sweep.read import Job, Sweep
 from ftlab.report.sweep.significance import mean_or_infinite, t_interval
 from ftlab.report.sweep.verdict import verdict
@@ -40,7 +40,7 @@ def compare(sweep: Sweep, by: Sequence[str] | None = None, price_per_hour: float
     """
     if unknown := unknown_keys(sweep.jobs, by or ()):
         raise ValueError(f"`by` must name keys of the runs, but none has {', '.join(unknown)}.")
-    keys = tuple(row_keys(sweep.jobs) if by is None else by)
+    keys = tuple(row_keys(sweep) if by is None else by)
     found, chosen_by = groups(sweep.jobs, keys)
     losses = Losses("loss" if any("loss" in job.values for job in sweep.jobs) else "val_loss")
     rows = _against_first([_row(group, keys, losses.key, price_per_hour) for group in found], losses)
@@ -75,7 +75,7 @@ def measure(values: Iterable[float]) -> Measured:
 
 def _title(jobs: Sequence[Job], keys: Sequence[str]) -> str:
     names = (", ".join(dict.fromkeys(setting(job, group) for job in jobs if job.config)) for group in ("model", "data"))
-    return " · ".join(filter(None, [*names, f"by {', '.join(keys)}" if keys else ""]))
+    return " · ".join(filter(None, [*names, f"by {', '.join(keys)}" if keys else "all runs"]))
 
 
 def _row(group: Group, keys: Sequence[str], loss: str, price_per_hour: float | None) -> Row:
@@ -83,7 +83,7 @@ def _row(group: Group, keys: Sequence[str], loss: str, price_per_hour: float | N
     best = min(choices, key=lambda settings: one.mean if (one := choices[settings].loss) else inf)
     jobs = tuple(one_a_seed(group.choices[best]).values())
     return Row(
-        name=" · ".join(_named(key, group.settings[key]) for key in keys) or "all",
+        name=" · ".join(named(key, group.settings[key]) for key in keys) or "all",
         settings=group.settings,
         chosen=dict(best) if jobs else {},
         choices=tuple(choices.values()) if any(choices) else (),
@@ -93,11 +93,6 @@ def _row(group: Group, keys: Sequence[str], loss: str, price_per_hour: float | N
         asked=len(group.jobs),
         repeated=sum(job.status == "done" for job in group.choices[best]) - len(jobs),
     )
-
-
-def _named(key: str, value: str) -> str:
-    """A choice of a group by its name, a value of a key with the end of the key: `lora`, `r=16`."""
-    return f"{key.rpartition('.')[2]}={value}" if "." in key or key == SEED else value
 
 
 def _choice(settings: Iterable[tuple[str, str]], jobs: Sequence[Job]) -> Choice:

@@ -5,7 +5,7 @@ with the values of each row; where it decides a column, nothing is concluded fro
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
@@ -172,36 +172,43 @@ def _of_seeds(rows: Sequence[Row]) -> Iterator[str]:
 
 def _of_choices(rows: Sequence[Row], chosen_by: Sequence[str]) -> Iterator[str]:
     edges = defaultdict[tuple[str, str, str, str], list[str]](list)
+    rates = [key for key in RATES if key in chosen_by]
     for row in rows:
-        for key in chosen_by:
-            if found := _edge(row, key):
+        for key in rates:
+            tried = [choice.settings[key] for choice in row.choices if choice.loss]
+            if row.chosen and (found := _edge(tried, row.chosen[key])):
                 edges[key, *found].append(row.name)
     for (key, value, end, further), names in edges.items():
         more = f" and {len(names) - _ROWS_NAMED:,} more" if len(names) > _ROWS_NAMED else ""
         said = f"the best {key}, {value}, is the {end} tried"
         yield f"{', '.join(names[:_ROWS_NAMED])}{more}: {said}. Widen the range: {key}={further} may be better."
-    is_tuned = any(key in RATES for key in (*chosen_by, *(key for row in rows for key in row.settings)))
-    if sum(bool(row.jobs) for row in rows) > 1 and not is_tuned:
+    ranked = [row for row in rows if "loss" in row.values]
+    own = [key for key in RATES if ranked and set(ranked[0].settings) == {key}]
+    for key in own:  # the rows are learning rates themselves
+        best = min(ranked, key=lambda row: row.values["loss"].mean)
+        if found := _edge([row.settings[key] for row in ranked], best.settings[key]):
+            value, end, further = found
+            yield f"The best {key}, {value}, is the {end} tried. Widen the range: {key}={further} may be better."
+    in_rows = any(key in RATES for row in rows for key in row.settings)
+    if sum(bool(row.jobs) for row in rows) > 1 and not rates and not in_rows:
         yield (
             "Each row ran at one learning rate, and another may suit it better: a row can only be judged at its own "
             "best. Add training.lr_factor=0.5,1,2."
         )
 
 
-def _edge(row: Row, key: str) -> tuple[str, str, str] | None:
-    """The chosen value of a key, whether it is the least or the largest of those with a result, and one beyond."""
-    tried = {choice.settings[key] for choice in row.choices if choice.loss}
+def _edge(tried: Iterable[str], chosen: str) -> tuple[str, str, str] | None:
+    """The chosen value, whether it is the least or the largest of those with a result, and one beyond; else None."""
     try:
-        numbers = sorted({float(value): value for value in tried}.items())
+        numbers = sorted({float(value) for value in tried})
     except ValueError:
         return None
-    if len(numbers) < 2 or key not in row.chosen or min(numbers)[0] <= 0:
+    if len(numbers) < 2 or numbers[0] <= 0:
         return None
-    factor = max(high / low for (low, _), (high, _) in pairwise(numbers))
-    chosen = float(row.chosen[key])
-    if chosen == numbers[-1][0]:
-        return row.chosen[key], "highest", f"{chosen * factor:.3g}"
-    return (row.chosen[key], "lowest", f"{chosen / factor:.3g}") if chosen == numbers[0][0] else None
+    factor = max(high / low for low, high in pairwise(numbers))
+    if float(chosen) == numbers[-1]:
+        return chosen, "highest", f"{numbers[-1] * factor:.3g}"
+    return (chosen, "lowest", f"{numbers[0] / factor:.3g}") if float(chosen) == numbers[0] else None
 
 
 def _runs(count: int) -> str:

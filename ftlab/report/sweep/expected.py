@@ -15,6 +15,9 @@ from hydra.errors import HydraException
 
 POOL, MULTIRUN = "sweep.json", "multirun.yaml"
 
+_SEARCH = ("study.journal", "optimization_results.yaml")
+"""What an Optuna sweeper leaves."""
+
 VERSION = 1
 """Of `sweep.json`'s layout; a higher one is refused."""
 
@@ -50,10 +53,12 @@ class Request:
         jobs: Those of `sweep.json`, and those of `multirun.yaml` that it doesn't have. A sweeper that chooses its jobs
             as it goes, such as Optuna, leaves none that could be missing.
         in_one_process: Whether Hydra's own launcher ran them, one after the other.
+        is_search: Whether a sweeper chose the jobs as it went, each by the results of those before.
     """
 
     jobs: tuple[Asked, ...] = ()
     in_one_process: bool = False
+    is_search: bool = False
 
 
 def read_request(folder: Path, notes: list[str]) -> Request:
@@ -75,7 +80,8 @@ def read_request(folder: Path, notes: list[str]) -> Request:
     wanted = [one for one in combinations if tuple(sorted(one)) not in known]
     free = (number for number in range(len(taken) + len(wanted)) if number not in taken)
     jobs = (*recorded, *(Asked(number, one) for number, one in zip(free, wanted, strict=False)))
-    return Request(jobs, in_one_process=launcher.endswith(".BasicLauncher"))
+    is_search = any((folder / name).exists() for name in _SEARCH)
+    return Request(jobs, in_one_process=launcher.endswith(".BasicLauncher"), is_search=is_search)
 
 
 def _pool(file: Path, notes: list[str]) -> list[Asked]:

@@ -7,7 +7,7 @@ judged at a rate that suits another: with a tuned rate nine LoRA variants lie wi
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ftlab.report.sweep.read import Job, canonical
+from ftlab.report.sweep.read import Job, Sweep, canonical
 
 SEED = "seed"
 
@@ -53,14 +53,17 @@ def swept_keys(jobs: Sequence[Job]) -> tuple[str, ...]:
     return tuple(key for key in typed if len({setting(job, key) for job in jobs}) > 1)
 
 
-def row_keys(jobs: Sequence[Job]) -> tuple[str, ...]:
+def row_keys(sweep: Sweep) -> tuple[str, ...]:
     """Returns the keys that make rows where nobody says which: all that were swept but seeds and learning rates.
 
     Args:
-        jobs: All jobs. Where nothing but learning rates (or seeds) was swept, those make the rows.
+        sweep: The jobs. Where nothing but learning rates (or seeds) was swept, those make the rows. A search varies
+            numbers of which hardly any come twice: there only choices by name, such as methods, make rows.
     """
-    swept = swept_keys(jobs)
+    swept = swept_keys(sweep.jobs)
     others = tuple(key for key in swept if key != SEED and key not in RATES)
+    if sweep.is_search:
+        return tuple(key for key in others if not all(_is_number(setting(job, key)) for job in sweep.jobs))
     return others or tuple(key for key in swept if key in RATES) or swept
 
 
@@ -105,10 +108,23 @@ def setting(job: Job, key: str) -> str:
     return NOT_KNOWN if node is None else canonical(str(node))
 
 
+def named(key: str, value: str) -> str:
+    """Returns a choice of a group by its name, a value of a key with the end of the key: `lora`, `r=16`."""
+    return f"{key.rpartition('.')[2]}={value}" if "." in key or key == SEED else value
+
+
 def one_a_seed(jobs: Iterable[Job]) -> dict[str, Job]:
     """Returns the done jobs by seed; of several with one seed the last that began."""
     done = (job for job in jobs if job.status == "done")
     return {setting(job, SEED): job for job in sorted(done, key=lambda job: job.facts.get("started_s") or 0.0)}
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _settings(job: Job, keys: Iterable[str]) -> Settings:

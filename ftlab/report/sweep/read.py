@@ -65,12 +65,14 @@ class Sweep:
         jobs: All of them, in the order of the sweep.
         notes: What couldn't be read, one sentence each.
         in_one_process: Whether several jobs ran in one process, one after the other.
+        is_search: Whether the jobs were chosen as they went, and not as a grid.
     """
 
     folder: Path
     jobs: tuple[Job, ...]
     notes: tuple[str, ...] = ()
     in_one_process: bool = False
+    is_search: bool = False
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -93,7 +95,8 @@ def read_sweep(folder: Path) -> Sweep:
     count = sum(job.folder is not None for job in jobs)
     if not count:
         raise ValueError(f"{folder} holds no run: neither {CARD} nor folders with one.")
-    return Sweep(folder, tuple(jobs), tuple(notes), in_one_process=request.in_one_process and count > 1)
+    shared = request.in_one_process and count > 1
+    return Sweep(folder, tuple(jobs), tuple(notes), in_one_process=shared, is_search=request.is_search)
 
 
 def join(sweeps: Sequence[Sweep]) -> Sweep:
@@ -108,7 +111,13 @@ def join(sweeps: Sequence[Sweep]) -> Sweep:
         for job in sweep.jobs
     }
     notes = tuple(note for sweep in sweeps for note in sweep.notes)
-    return Sweep(sweeps[0].folder, tuple(jobs.values()), notes, any(sweep.in_one_process for sweep in sweeps))
+    return Sweep(
+        sweeps[0].folder,
+        tuple(jobs.values()),
+        notes,
+        in_one_process=any(sweep.in_one_process for sweep in sweeps),
+        is_search=any(sweep.is_search for sweep in sweeps),
+    )
 
 
 def read_curves(job: Job, columns: Sequence[str]) -> Mapping[str, Column]:

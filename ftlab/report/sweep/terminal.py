@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ftlab.report.sweep.cell import shown_interval, shown_p, shown_value
 from ftlab.report.sweep.comparison import Column, Comparison, Row
+from ftlab.report.sweep.group import RATES, named
 from ftlab.report.sweep.text import base_values, one_line
 
 _QUALITY = ("loss", "perplexity", "format_rate", "forgetting", "general_rate")
@@ -43,7 +44,7 @@ def print_comparison(console: Console, comparison: Comparison, files: str = "") 
         files: Where it was written to.
     """
     shown = comparison.rows[:_ROWS_SHOWN]
-    parts: list[RenderableType] = [_quality(comparison, shown), Text(), _cost(comparison, shown)]
+    parts: list[RenderableType] = [_quality(comparison, shown), Text(), _cost(comparison, shown), *_chosen(shown)]
     if (more := len(comparison.rows) - len(shown)) > 0:
         parts.append(Text(f"{more:,} more rows are in the files.", style="dim"))
     parts += [*_sentences("Verdict", comparison.verdict), *_sentences("Mind", comparison.warnings, "yellow")]
@@ -94,6 +95,14 @@ def _new_table(comparison: Comparison, keys: Sequence[str]) -> tuple[Table, list
 
 def _name(row: Row) -> Text:
     return Text(_short(row.name, _NAME_CHARACTERS))
+
+
+def _chosen(rows: Sequence[Row]) -> Iterable[RenderableType]:
+    """What was chosen for each row, but the learning rate, which has a column."""
+    for row in rows:
+        chosen = [named(key, value) for key, value in row.chosen.items() if key not in RATES]
+        if chosen and row.settings:
+            yield Text(f"{_short(row.name, _NAME_CHARACTERS)}: best with {one_line(', '.join(chosen))}", style="dim")
 
 
 def _cell(row: Row, column: Column, comparison: Comparison, *, with_interval: bool) -> Text:

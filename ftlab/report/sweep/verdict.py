@@ -55,6 +55,11 @@ def _best(rows: Sequence[Row], losses: Losses) -> str:
     best, level, untested = level_with_best(rows, losses)
     loss, perplexity = (shown_value(key, best.values[key].mean) for key in ("loss", "perplexity"))
     said = f"{best.name} has the lowest held-out loss, {loss} (perplexity {perplexity}{_of_base(best)})"
+    if not best.settings and best.chosen:
+        chosen = " ".join(f"{key}={value}" for key, value in best.chosen.items())
+        tried = sum(choice.loss is not None for choice in best.choices)
+        said = f"The best of {tried:,} settings is {chosen}: held-out loss {loss}"
+        return f"{said} (perplexity {perplexity}{_of_base(best)})."
     if len(rows) == 1:
         return f"{said}; there is no other row to hold it against."
     if level:

@@ -200,3 +200,20 @@ def test_no_job_of_a_large_sweep_is_lost(tmp_path: Path) -> None:
     assert asked == 66 == len(found.jobs) == sum(found.counts.values()) == sum(one.asked for one in found.rows)
     assert {job.status for job in found.not_done} == {"failed", "interrupted", "running", "missing"}
     assert sum(one.done for one in found.rows) == found.counts["done"]
+
+
+def test_search_makes_rows_of_names_alone_and_finds_the_best_trial(tmp_path: Path) -> None:
+    trials = [("lora", "8", 0.4), ("lora", "16", 0.3), ("qlora", "32", 0.35), ("qlora", "64", 0.5)]
+    for number, (method, rank, loss) in enumerate(trials):
+        overrides = {"method": method, "method.r": rank, "training.lr_factor": f"0.{number + 1}37"}
+        made_job(tmp_path, number, overrides, made_card(overrides, made_values(loss), number=number))
+    grid = compare(read_sweep(tmp_path))
+    assert len(grid.rows) == 4
+    (tmp_path / "study.journal").write_text("")
+    found = compare(read_sweep(tmp_path))
+    assert [(one.name, one.chosen["method.r"]) for one in found.rows] == [("lora", "16"), ("qlora", "32")]
+    only = compare(read_sweep(tmp_path), [])
+    assert only.verdict[0] == (
+        "The best of 4 settings is method=lora method.r=16 training.lr_factor=0.237: held-out loss 0.300 "
+        "(perplexity 1.350; the base's is 134.3)."
+    )

@@ -115,3 +115,13 @@ def test_rows_with_fewer_seeds_are_named(tmp_path: Path) -> None:
         overrides = {"method": method, "seed": seed}
         made_job(tmp_path, number, overrides, made_card(overrides, made_values(0.3 + number / 9), number=number))
     assert "Not all rows have 2 seeds: lora 1." in compare(read_sweep(tmp_path)).warnings
+
+
+def test_best_of_rows_that_are_rates_at_the_edge_asks_for_a_wider_range(tmp_path: Path) -> None:
+    for number, (factor, loss) in enumerate((("0.3", 0.5), ("1", 0.4), ("3", 0.3))):
+        overrides = {"training.lr_factor": factor}
+        made_job(tmp_path, number, overrides, made_card(overrides, made_values(loss), number=number))
+    (said,) = compare(read_sweep(tmp_path)).warnings
+    assert said == (
+        "The best training.lr_factor, 3, is the highest tried. Widen the range: training.lr_factor=10 may be better."
+    )
