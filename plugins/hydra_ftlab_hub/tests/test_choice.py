@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from ftlab.config.compose import check_run
 from ftlab.config.folder import CONF_DIR
 from ftlab.memory.shape import shape_of
-from ftlab.model.load import build_skeleton, load_config
 from ftlab.problem import InputError
 from hydra_plugins.hydra_ftlab_hub import ChoiceError, rooted
 from hydra_plugins.hydra_ftlab_hub._choice import hub_id, is_path, name_of
@@ -74,9 +73,7 @@ def test_hub_id_is_two_words_and_perhaps_a_revision(choice: str, found: tuple[st
     ("place", "choice"),
     [("m", "./m"), ("m", "m/"), ("m", "../here/m"), ("a/b/c", "a/b/c"), ("org/name", "org/name"), ("tiny", "./tiny")],
 )
-def test_folder_is_a_model_however_it_is_written(
-    place: str, choice: str, folder: Make
-) -> None:
+def test_folder_is_a_model_however_it_is_written(place: str, choice: str, folder: Make) -> None:
     absolute = folder(place)
     assert read(choice).path == str(absolute)
     assert read(str(absolute)) == read(choice)
@@ -107,6 +104,8 @@ def test_node_has_every_key_of_the_shipped_ones(folder: Make, composed: Compose,
 
 
 def test_shape_builds_the_same_model_as_the_folder(folder: Make) -> None:
+    from ftlab.model.load import build_skeleton, load_config
+
     model = read(str(folder()))
     shape = OmegaConf.to_container(model.shape)
     of_shape = build_skeleton(load_config(path=None, weights="random", shape=shape))
@@ -201,7 +200,12 @@ def test_misspelt_choice_names_the_folder_beside(folder: Make) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("hidden_act", "${oc.env:FTLAB_SECRET}"), ("x", {"y": ["${oc.env:FTLAB_SECRET}"]}), ("${oc.env:X}", 1), ("a", "???")],
+    [
+        ("hidden_act", "${oc.env:FTLAB_SECRET}"),
+        ("x", {"y": ["${oc.env:FTLAB_SECRET}"]}),
+        ("${oc.env:X}", 1),
+        ("a", "???"),
+    ],
 )
 def test_config_that_would_be_computed_is_refused(
     key: str, value: Any, folder: Make, llama: dict[str, Any], monkeypatch: pytest.MonkeyPatch

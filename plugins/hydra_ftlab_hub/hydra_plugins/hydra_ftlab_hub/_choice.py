@@ -36,7 +36,7 @@ def plain(text: str, where: str) -> str:
 
 
 def name_of(path: str) -> str:
-    """Returns what runs are called after a path or an id: its last part that says something, fit for a folder's name."""
+    """Returns what a run is called after a path or an id: the last part that says something, fit for a folder."""
     parts = [part for part in re.split(r"[/\\]", path) if part not in ("", ".", "..", "~")] or ["model"]
     if len(parts) > 2 and parts[-2] == "snapshots" and parts[-3].startswith(_CACHED):
         parts = parts[-3].removeprefix(_CACHED).split("--", 1)
@@ -64,9 +64,7 @@ def rooted(override: str, folder: Path) -> str:
     group, _, typed = override.partition("=")
     choice = typed.strip("'\"").rstrip("/")
     is_choice = group in ("model", "data") and (is_path(choice) or "/" in choice or is_data_file(choice))
-    if not is_choice or choice.startswith(("/", "~")) or not any(
-        glob.iglob(choice, root_dir=folder)
-    ):
+    if not is_choice or choice.startswith(("/", "~")) or not any(glob.iglob(choice, root_dir=folder)):
         return override
     place = str((folder / choice).absolute()).replace("'", "\\'")
     return f"{group}='{place}'"

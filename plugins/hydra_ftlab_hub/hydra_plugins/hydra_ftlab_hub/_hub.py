@@ -112,6 +112,8 @@ def without_config(where: str, place: str, names: list[str], base: str = "") -> 
         return ChoiceError(where, f"{what}: it holds an adapter.", fix + measured)
     if any(name.endswith(".gguf") for name in names):
         fix = "Take the model that it was made from, in Transformers' format: model=org/name."
-        return ChoiceError(where, f"{what}: it holds GGUF files, which are made for answering and can't be trained.", fix)
+        return ChoiceError(
+            where, f"{what}: it holds GGUF files, which are made for answering and can't be trained.", fix
+        )
     fix = "Give a folder that holds config.json, weights and tokenizer, or a hub id: model=org/name."
     return ChoiceError(where, f"{what}.", fix)
