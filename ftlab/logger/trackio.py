@@ -7,7 +7,6 @@ resumed run keeps its id; its rows in Trackio are written anew from the record, 
 
 import contextlib
 import importlib
-import importlib.util
 import io
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,9 +33,6 @@ class TrackioRun(Mirror):
         name: The run's display name; None takes the run folder's name.
         group: Runs that are shown together, such as the jobs of a multirun.
         every_steps: See `StepLogger`.
-
-    Raises:
-        ImportError: Trackio isn't installed.
     """
 
     def __init__(
@@ -49,8 +45,6 @@ class TrackioRun(Mirror):
         every_steps: int = 1,
     ) -> None:
         super().__init__(folder, "Trackio", ID_FILE, every_steps)
-        if importlib.util.find_spec("trackio") is None:
-            raise ImportError("Trackio isn't installed: pip install 'ftlab[trackio]'")
         self._project = project
         self._shown_as = name or self.folder.name
         self._group = group

@@ -26,6 +26,7 @@ from ftlab.data.row import Layout
 from ftlab.data.source import Splits
 from ftlab.evaluation.harness import check_tasks
 from ftlab.kernels.attention import packing_obstacle
+from ftlab.logger.installed import check_installed
 from ftlab.memory.job import Device
 from ftlab.memory.plan import Plan
 from ftlab.method.check import check_method
@@ -85,6 +86,7 @@ def prepare(cfg: DictConfig, *, trains: bool = True) -> Inputs:
     findings.problems += check_devices(cfg.trainer.accelerator, cfg.trainer.devices, torch.cuda.device_count())
     device = choose_device(cfg.trainer.accelerator)
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    findings.problems += check_installed({name: str(node.get("_target_")) for name, node in cfg.logger.items()})
     if "tasks" in cfg.evaluation:
         findings.problems += check_tasks(list(cfg.evaluation.tasks), cfg.evaluation.task_folder)
     findings.problems += check_arithmetic(cfg.kernels.arithmetic, capability)

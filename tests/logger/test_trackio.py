@@ -1,4 +1,4 @@
-"""Trackio gets what the other loggers get, keeps a resumed run whole, and is asked for by name where it is missing."""
+"""Trackio gets what the other loggers get, and keeps a resumed run whole."""
 
 import importlib
 import importlib.util
@@ -9,15 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from ftlab import metric
-from ftlab.config.build import build_all
 from ftlab.logger.csv import FILE, MetricsFile, read_metrics
 from ftlab.logger.step import StepLogger
 from ftlab.logger.trackio import TrackioRun
-from ftlab.problem import InputError
-from tests.config.composition import composed
 
 is_installed = importlib.util.find_spec("trackio") is not None
 needs_trackio = pytest.mark.skipif(not is_installed, reason="Trackio isn't installed: pip install 'ftlab[trackio]'")
@@ -130,10 +126,3 @@ def test_nobody_is_asked_who_is_logged_in(tmp_path: Path, monkeypatch: pytest.Mo
     _log([run], range(2))
     run.finish()
     assert len(_rows(run, tmp_path.name)) == 2
-
-
-@pytest.mark.skipif(is_installed, reason="Trackio is installed")
-def test_without_trackio_the_command_that_installs_it_is_said(tmp_path: Path) -> None:
-    nodes = OmegaConf.create({"trackio": composed("logger=trackio").logger.trackio})
-    with pytest.raises(InputError, match=r"logger.trackio: .*pip install 'ftlab\[trackio\]'"):
-        build_all(nodes, "logger", folder=tmp_path)
