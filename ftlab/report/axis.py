@@ -21,10 +21,7 @@ NO_LEGEND = 18
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 40, 44
 """Room around the plotted area for axes and legend."""
 
-_NAME_LINE = 18
-"""Height of a line of a legend."""
-
-_CHARACTER, _WIDE_CHARACTER = 7.4, 8.6
+CHARACTER, _WIDE_CHARACTER = 7.4, 8.6
 """Width of a character of the plot's text, about, and as a phone shows it: there text is larger against the plot."""
 
 
@@ -159,65 +156,6 @@ def sign(number: int, x: float, y: float, title: str = "") -> Markup:
     )
 
 
-def legend(
-    names: Sequence[str],
-    *,
-    colours: Sequence[int] = (1, 2, 3, 4),
-    lines: bool = False,
-    faint: Sequence[bool] = (),
-    x: float = LEFT,
-    y: float = 14,
-) -> Markup:
-    """One mark and name for each series.
-
-    Args:
-        names: Of the series.
-        colours: The number of each one's colour.
-        lines: Whether they are lines, not areas.
-        faint: Which of the lines are only the ground for another.
-        x: Where the first mark begins.
-        y: Where the names stand.
-    """
-    parts = []
-    is_faint = [*faint, *(False for _ in names)]
-    for number, name, ground in zip(colours, names, is_faint, strict=False):
-        kind = f"line-{number}{' faint' if ground else ''}"
-        mark = line(x, y - 4, x + 18, y - 4, kind) if lines else rectangle(x, y - 10, 11, 11, f"fill-{number}")
-        parts += [mark, text(x + (24 if lines else 17), y, name)]
-        x += legend_width([name])
-    return Markup("").join(parts)
-
-
-def legend_width(names: Sequence[str]) -> float:
-    """Returns how wide a legend of one line is, about."""
-    return sum(34 + _CHARACTER * len(name) for name in names)
-
-
-def rows_of_names(marks: Sequence[tuple[Markup, str]], *, y: float, width: float = WIDTH) -> tuple[Markup, float]:
-    """A legend of as many lines as it needs, for below a plot.
-
-    Args:
-        marks: A mark drawn around the origin, at most 18 wide, and its name.
-        y: Where the names of the first line stand.
-        width: Of the whole plot.
-
-    Returns:
-        The legend, and how high it is.
-    """
-    drawn = []
-    x, row = 12.0, 0
-    for mark, name in marks:
-        said = fitted(name, width - 60)
-        needed = 36 + _CHARACTER * len(said)
-        if x > 12 and x + needed > width:
-            x, row = 12.0, row + 1
-        base = y + _NAME_LINE * row
-        place = Markup('<g transform="translate({} {})">{}</g>')
-        drawn += [place.format(round(x, 1), round(base - 4, 1), mark), text(x + 15, base, said)]
-        x += needed
-    return Markup("").join(drawn), _NAME_LINE * (row + 1) if marks else 0
-
-
 def axes(
     x: Scale,
     y: Scale,
@@ -246,7 +184,7 @@ def axes(
         parts += [line(x.start, place, x.end, place, "grid"), text(x.start - 6, place + 4, shown(value), anchor="end")]
     for value, label in x_marks or [(value, shown(value)) for value in x.ticks(most=7)]:
         place = x(value)
-        at_edge = place + _CHARACTER * len(label) / 2 > width
+        at_edge = place + CHARACTER * len(label) / 2 > width
         parts.append(line(place, y.start, place, y.start + 4, "axis"))
         parts.append(text(width if at_edge else place, y.start + 17, label, anchor="end" if at_edge else "middle"))
     parts += [

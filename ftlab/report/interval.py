@@ -18,13 +18,13 @@ from ftlab.report.axis import (
     dot,
     drawing,
     fitted,
-    legend,
     line,
     rectangle,
     shown,
     spread,
     text,
 )
+from ftlab.report.legend import legend
 
 _NAME_WIDTH = 160
 _VALUE_HEIGHT, _GAP = 15, 12

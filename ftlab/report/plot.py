@@ -24,16 +24,14 @@ from ftlab.report.axis import (
     dot,
     drawing,
     fitted,
-    legend,
-    legend_width,
     line,
     rectangle,
-    rows_of_names,
     shown,
     sign,
     spread,
     text,
 )
+from ftlab.report.legend import legend, legend_width, rows_of_names
 
 _BAR, _BAR_GAP = 22, 12
 _NAME_WIDTH = 176

@@ -20,13 +20,12 @@ from ftlab.report.axis import (
     Scale,
     axes,
     drawing,
-    legend_width,
     line,
-    rows_of_names,
     shown,
     spread,
     text,
 )
+from ftlab.report.legend import legend_width, rows_of_names
 
 SHAPES = (
     "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z", "M-6 5h12l-6 -11z", "M-5 -5h10v10h-10z", "M0 -7l7 7l-7 7l-7 -7z",

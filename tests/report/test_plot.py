@@ -1,6 +1,7 @@
 """Plots show the numbers they are given, at their places, and text as text."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -140,3 +141,26 @@ def test_names_are_shown_as_text() -> None:
     for plot in plots:
         assert not list(_parsed(plot).iter("script"))
         assert name in _texts(plot)
+
+
+def test_names_that_need_more_than_a_line_stand_below_the_plot_and_cover_nothing() -> None:
+    names = [f"method {number} with a long name" for number in range(1, 9)]
+    plot = line_plot([Series(name, [(0, 1), (1, 2)]) for name in names], x_title="step", y_title="loss")
+    placed = [part.attrib for part in _parsed(plot).iter("text") if part.text in names]
+    places = [(float(one["x"]), float(one["y"])) for one in placed]
+    assert len(places) == 8
+    assert all(y > 260 and x + 7 * len(names[0]) <= 560 for x, y in places)
+    lines: dict[float, list[float]] = {}
+    for x, y in places:
+        lines.setdefault(y, []).append(x)
+    assert all(right - left > 7 * len(names[0]) for xs in lines.values() for left, right in pairwise(xs))
+    assert float(_parsed(plot).attrib["viewBox"].split()[3]) + 18 > max(lines)
+
+
+def test_lines_of_one_colour_are_named_once() -> None:
+    runs = [Series("", [(0, 1), (1, n)], faint=True, colour=2) for n in range(1, 4)]
+    plot = line_plot([*runs, Series("mean", [(0, 1), (1, 2)], colour=2)], x_title="step", y_title="loss")
+    kinds = [path.attrib["class"] for path in _parsed(plot).iter("path")]
+    assert kinds == ["line-2 faint"] * 3 + ["line-2"]
+    assert _texts(plot).count("mean") == 1
+    assert len(_of(plot, "line", "line-2")) == 1

@@ -48,3 +48,23 @@ def test_labels_of_points_that_meet_do_not_cover_each_other() -> None:
 def test_what_can_not_be_placed_is_refused(points: list[Point]) -> None:
     with pytest.raises(ValueError, match="at least one point, all finite"):
         _plot(Group("one", points), colours=(1,))
+
+
+def test_bars_reach_as_far_as_their_intervals_along_both_axes() -> None:
+    plot = _plot(Group("one", [Point(1, 10, low=0.5, high=2, bottom=8, top=12), Point(2, 12)]), colours=(1,))
+    lines = [
+        part.attrib for part in ElementTree.fromstring(plot).iter("line") if part.attrib["class"] == "line-1 faint"
+    ]
+    across, upwards = (tuple(float(one[key]) for key in ("x1", "y1", "x2", "y2")) for one in lines)
+    assert across[1] == across[3]
+    assert upwards[0] == upwards[2]
+    middle = (upwards[1] + upwards[3]) / 2
+    assert across[1] == pytest.approx(middle, abs=0.2)
+    assert (upwards[0] - across[0]) * 2 == pytest.approx(across[2] - upwards[0], abs=0.3)
+
+
+def test_a_hint_names_a_point_of_the_neutral_group_and_its_description_is_short() -> None:
+    plot = _plot(Group("others", [Point(0, 1, hint="rank 7")]), Group("best", [Point(1, 2)]), colours=(0, 1))
+    titles = [part.text for part in ElementTree.fromstring(plot).iter("title")]
+    assert "rank 7: 0, 1" in titles
+    assert ElementTree.fromstring(plot).findtext("desc") == "best: 1, 2"
