@@ -1,6 +1,7 @@
 """Rows, choices and numbers of a comparison are what the runs say, worked out here by other means."""
 
 import json
+from collections.abc import Mapping, Sequence
 from math import exp, inf, sqrt
 from pathlib import Path
 from statistics import mean, stdev
@@ -25,7 +26,7 @@ LOSSES = {
 PEAKS = {"full": 8e9, "lora": 4e9, "qlora": 2e9}
 
 
-def write(folder: Path, losses: dict[tuple[str, str], tuple[float, ...]], **others: Any) -> Path:
+def write(folder: Path, losses: Mapping[tuple[str, str], Sequence[float]], **others: Any) -> Path:
     number = 0
     for (method, rate), values in losses.items():
         for seed, loss in enumerate(values, start=1):
@@ -135,7 +136,8 @@ def test_seed_that_one_row_lacks_is_left_out_of_pairs(tmp_path: Path) -> None:
     found = compare(read_sweep(write(tmp_path, {("full", "1e-4"): (0.3, 0.4), ("lora", "1e-4"): (0.5,)})))
     difference = row(found, "lora").difference
     assert difference
-    assert (difference.mean, difference.pairs, difference.p) == (pytest.approx(0.2), 1, None)
+    assert difference.mean == pytest.approx(0.2)
+    assert (difference.pairs, difference.p) == (1, None)
 
 
 def test_one_seed_has_no_interval(tmp_path: Path) -> None:

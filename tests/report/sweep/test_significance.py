@@ -14,10 +14,10 @@ TABLE = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 9: 2.2622, 10: 
 
 def integrated_tails(t: float, degrees: int, parts: int = 20_000) -> float:
     """1 - the density's integral from -t to t, by Simpson's rule."""
-    scale = gamma((degrees + 1) / 2) / (sqrt(degrees * pi) * gamma(degrees / 2))
+    scale: float = gamma((degrees + 1) / 2) / (sqrt(degrees * pi) * gamma(degrees / 2))
 
     def density(x: float) -> float:
-        return scale * (1 + x * x / degrees) ** (-(degrees + 1) / 2)
+        return float(scale * (1 + x * x / degrees) ** (-(degrees + 1) / 2))
 
     step = t / parts
     inner = sum((4 if place % 2 else 2) * density(place * step) for place in range(1, parts))
