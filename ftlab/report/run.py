@@ -77,9 +77,7 @@ def write_report(folder: Path) -> Path:
     path = folder / FILE
     write_html(path, page)
     if size >= _LIMIT_BYTES:
-        log.warning(
-            "%s has %.1f MB, though texts are cut and no answers shown: it opens slowly.", path, size / 1e6
-        )
+        log.warning("%s has %.1f MB, though texts are cut and no answers shown: it opens slowly.", path, size / 1e6)
     return path
 
 
@@ -223,15 +221,21 @@ def shown(path: Path) -> str:
     return str(path.absolute().relative_to(here) if path.absolute().is_relative_to(here) else path)
 
 
-def override(key: str, path: Path) -> str:
+def override(key: str, path: Path, *others: Path) -> str:
     """Returns `key=path` as it is typed: as the shell, and then Hydra, read the path back.
 
     Args:
         key: A config key.
         path: Its value.
+        *others: More of them: the value is a list then.
     """
-    text = shown(path)
+    values = [_read_back(shown(one)) for one in (path, *others)]
+    return shlex.quote(f"{key}=[{','.join(values)}]" if others else f"{key}={values[0]}")
+
+
+def _read_back(text: str) -> str:
+    """A value as Hydra reads it back."""
     if not re.fullmatch(r"[\w./:@%+-]+( [\w./:@%+-]+)*", text, re.ASCII):
         doubled = re.sub(r'(\\*)("|\Z)', r"\1\1\2", text)  # backslashes before a quote count twice
         text = '"{}"'.format(doubled.replace('"', '\\"'))
-    return shlex.quote(f"{key}={text}")
+    return text

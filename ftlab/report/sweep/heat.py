@@ -81,7 +81,7 @@ def heat_maps(comparison: Comparison) -> tuple[list[HeatMap], int]:
         for low in values[down]:
             wanted = [{**fixed, down: low, across: high} for high in values[across]]
             lines.append((low, [_cell(cells, {key: one[key] for key in values}, losses) for one in wanted]))
-        if any(cell.text != "–" for _, line in lines for cell in line):
+        if any(cell.text not in ("–", "not done") for _, line in lines for cell in line):
             where = ", ".join(f"{key}={value}" for key, value in fixed.items() if len(values[key]) > 1)
             found.append(HeatMap(where, down, across, list(values[across]), lines))
     return found[:MAPS_MOST], max(0, len(found) - MAPS_MOST)

@@ -92,7 +92,7 @@ def _values(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "swept_keys": swept,
         "jobs": [_job(job, folder, swept, loss_key(comparison)) for job in comparison.jobs],
         **_commands(comparison),
-        "redraw": f"python -m ftlab task=report {override('runs', folder)}",
+        "redraw": _redraw(comparison, folder),
     }
     return values | {"parts_shown": _parts(values)}
 
@@ -209,6 +209,17 @@ def _commands(comparison: Comparison) -> dict[str, Any]:
     typed = dict.fromkeys(shlex.join(job.facts["command"]) for job in comparison.jobs if job.facts.get("command"))
     commands = list(typed) or list(filter(None, [grid_command(comparison.jobs)]))
     return {"commands": commands[:_COMMANDS_SHOWN], "commands_left_out": max(0, len(commands) - _COMMANDS_SHOWN)}
+
+
+def _redraw(comparison: Comparison, folder: Path) -> str:
+    """What draws the page anew: from the folders of the sweeps, and those of single runs."""
+    single = {job.folder for job in comparison.jobs if job.number is None}
+    folders = [job.folder if job.folder in single else job.folder.parent for job in comparison.jobs if job.folder]
+    by = shlex.quote(f"report.by=[{','.join(comparison.by)}]")
+    words = [override("runs", *(dict.fromkeys(folders) or [folder])), by]
+    if comparison.price_per_hour is not None:
+        words.append(f"report.price_per_hour={comparison.price_per_hour:g}")
+    return " ".join(["python -m ftlab task=report", *words])
 
 
 def _parts(values: Mapping[str, Any]) -> list[tuple[str, str]]:

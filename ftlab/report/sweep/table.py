@@ -133,6 +133,8 @@ def _beside_first(row: Row, key: str, *, first: bool) -> Cell:
 def words_of(comparison: Comparison) -> list[str]:
     """Returns what must be known to read the table, one sentence or two an entry."""
     where = "the test rows" if loss_key(comparison) == "loss" else "the validation rows (no test rows were measured)"
+    if not any("loss" in row.values for row in comparison.rows):
+        return []
     words = [
         f"Held-out loss: nats a token of the answers of {where}. Small numbers below: 95 % intervals over seeds "
         "(Student's t); bold: the best mean of its column, which may be chance."

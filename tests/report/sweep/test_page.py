@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -212,3 +213,12 @@ def test_values_that_are_no_numbers_stand_side_by_side_where_they_are_chosen(tmp
     texts = [text.text for text in plot.iter("text")]
     assert [text for text in texts if text in keys["data"]] == keys["data"]
     assert "data" in texts
+
+
+def test_several_sweeps_and_single_runs_are_drawn_anew_from_all_their_folders(tmp_path: Path) -> None:
+    one, other = (made_comparison(tmp_path / name, {"method": ["lora", "full"]}).jobs for name in ("one", "two"))
+    alone = replace(other[0], folder=tmp_path / "alone", number=None)
+    page = _drawn(compare(Sweep(tmp_path / "one", (*one, *other, alone)), by=[], price_per_hour=2.5), tmp_path)
+    folders = ",".join(str(tmp_path / name) for name in ("one", "two", "alone"))
+    command = f"python -m ftlab task=report 'runs=[{folders}]' 'report.by=[]' report.price_per_hour=2.5"
+    assert command in page.words
