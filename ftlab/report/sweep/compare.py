@@ -9,7 +9,7 @@ from ftlab.report.sweep.advice import advise
 from ftlab.report.sweep.comparison import COLUMNS, Choice, Comparison, Measured, Row
 from ftlab.report.sweep.difference import Losses
 from ftlab.report.sweep.doubt import find_doubts
-from ftlab.report.sweep.group import Group, groups, named, one_a_seed, row_keys, setting, unknown_keys
+from ftlab.report.sweep.group import NOT_KNOWN, Group, groups, named, one_a_seed, row_keys, setting, unknown_keys
 from ftlab.report.sweep.read import Job, Sweep
 from ftlab.report.sweep.significance import mean_or_infinite, t_interval
 from ftlab.report.sweep.verdict import verdict
@@ -83,7 +83,7 @@ def _row(group: Group, keys: Sequence[str], loss: str, price_per_hour: float | N
     best = min(choices, key=lambda settings: one.mean if (one := choices[settings].loss) else inf)
     jobs = tuple(one_a_seed(group.choices[best]).values())
     return Row(
-        name=" · ".join(named(key, group.settings[key]) for key in keys) or "all",
+        name=" · ".join(named(key, group.settings[key]) for key in keys) or _shared(group),
         settings=group.settings,
         chosen=dict(best) if jobs else {},
         choices=tuple(choices.values()) if any(choices) else (),
@@ -93,6 +93,12 @@ def _row(group: Group, keys: Sequence[str], loss: str, price_per_hour: float | N
         asked=len(group.jobs),
         repeated=sum(job.status == "done" for job in group.choices[best]) - len(jobs),
     )
+
+
+def _shared(group: Group) -> str:
+    """What a row is called that no key makes: by the method of its jobs, if they have the same."""
+    methods = {setting(job, "method") for job in group.jobs} - {NOT_KNOWN}
+    return methods.pop() if len(methods) == 1 else "all"
 
 
 def _choice(settings: Iterable[tuple[str, str]], jobs: Sequence[Job]) -> Choice:

@@ -57,14 +57,14 @@ def row_keys(sweep: Sweep) -> tuple[str, ...]:
     """Returns the keys that make rows where nobody says which: all that were swept but seeds and learning rates.
 
     Args:
-        sweep: The jobs. Where nothing but learning rates (or seeds) was swept, those make the rows. A search varies
-            numbers of which hardly any come twice: there only choices by name, such as methods, make rows.
+        sweep: The jobs. Where nothing but learning rates was swept, those make the rows; seeds alone make one row. A
+            search varies numbers of which hardly any come twice: there only choices by name, such as methods, do.
     """
     swept = swept_keys(sweep.jobs)
     others = tuple(key for key in swept if key != SEED and key not in RATES)
     if sweep.is_search:
         return tuple(key for key in others if not all(_is_number(setting(job, key)) for job in sweep.jobs))
-    return others or tuple(key for key in swept if key in RATES) or swept
+    return others or tuple(key for key in swept if key in RATES)
 
 
 def groups(jobs: Sequence[Job], by: Sequence[str]) -> tuple[list[Group], tuple[str, ...]]:

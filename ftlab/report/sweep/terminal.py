@@ -44,7 +44,9 @@ def print_comparison(console: Console, comparison: Comparison, files: str = "") 
         files: Where it was written to.
     """
     shown = comparison.rows[:_ROWS_SHOWN]
-    parts: list[RenderableType] = [_quality(comparison, shown), Text(), _cost(comparison, shown), *_chosen(shown)]
+    parts: list[RenderableType] = []
+    if any(row.values for row in shown):
+        parts += [_quality(comparison, shown), Text(), _cost(comparison, shown), *_chosen(shown)]
     if (more := len(comparison.rows) - len(shown)) > 0:
         parts.append(Text(f"{more:,} more rows are in the files.", style="dim"))
     parts += [*_sentences("Verdict", comparison.verdict), *_sentences("Mind", comparison.warnings, "yellow")]

@@ -219,3 +219,9 @@ def test_search_makes_rows_of_names_alone_and_finds_the_best_trial(tmp_path: Pat
         "The best of 4 settings is method=lora method.r=16 training.lr_factor=0.237: held-out loss 0.300 "
         "(perplexity 1.350; the base's is 134.3)."
     )
+
+
+def test_seeds_alone_make_one_row_with_an_interval(tmp_path: Path) -> None:
+    found = compare(read_sweep(write(tmp_path, {("dora", "1e-4"): (0.3, 0.4, 0.5)})))
+    assert [(one.name, one.values["loss"].count) for one in found.rows] == [("dora", 3)]
+    assert found.verdict[0].endswith("there is no other row to hold it against.")

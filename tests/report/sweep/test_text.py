@@ -14,7 +14,7 @@ from ftlab.report.sweep.comparison import Comparison
 from ftlab.report.sweep.read import read_sweep
 from ftlab.report.sweep.terminal import print_comparison
 from ftlab.report.sweep.text import markdown, table, write_texts
-from tests.reference.made_sweep import made_sweep
+from tests.reference.made_sweep import made_card, made_job, made_multirun, made_sweep
 
 HOSTILE = "=cmd|' /C calc'!A0 | [red]x[/red] <script>alert(1)</script> `rm`\nnext \x1b[31m *b* _c_ \u202e"
 
@@ -124,3 +124,14 @@ def test_terminal_shows_hostile_names_as_text(hostile: Comparison) -> None:
     assert "[red]x[/red]" in text
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def test_terminal_draws_no_empty_table(tmp_path: Path) -> None:
+    made_multirun(tmp_path, "method=full,lora")
+    made_job(tmp_path, 0, {"method": "full"}, made_card({"method": "full"}, {}, status="interrupted", error="Ctrl-C"))
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_comparison(console, compare(read_sweep(tmp_path)))
+    text = console.export_text()
+    assert "runs" not in text.split("Verdict")[0]
+    assert "interrupted  0-full: Ctrl-C" in text
+    assert "missing      #1: it was never started" in text
