@@ -34,6 +34,8 @@ FILE = "comparison.html"
 _LIMIT_BYTES = 1_500_000
 _TEXT_CHARACTERS = (600, 150, 30)
 """Of a longer text the rest is counted, not shown; where the page is too large all the same, it is drawn with less."""
+_LOGS = ("ftlab.log", "console.log")
+"""What a run writes, and what a launcher keeps of its output."""
 _COMMANDS_SHOWN = 6
 _SENTENCES_SHOWN = 6
 
@@ -177,7 +179,7 @@ def _unfinished(job: Job, folder: Path, swept: Sequence[str]) -> dict[str, Any]:
         "error": job.error,
         "folder": str(job.folder) if job.folder else "",
         "report": _link(job, "report.html", folder),
-        "log": _link(job, "ftlab.log", folder),
+        "logs": [(name, link) for name in _LOGS if (link := _link(job, name, folder))],
     }
 
 
