@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ftlab.problem import Problem
 
-PACKAGES = {"TrackioRun": "trackio", "TensorBoardLogger": "tensorboard"}
+PACKAGES = {"TrackioRun": "trackio", "TensorBoardRun": "tensorboard", "TensorBoardLogger": "tensorboard"}
 """What a logger's class needs beside ftlab's own dependencies; the extra bears the same name."""
 
 

@@ -13,7 +13,7 @@ from tests.config.composition import composed
 CLASSES = {
     "wandb": "ftlab.logger.wandb.WandbRun",
     "trackio": "ftlab.logger.trackio.TrackioRun",
-    "tensorboard": "lightning.pytorch.loggers.TensorBoardLogger",
+    "tensorboard": "ftlab.logger.tensorboard.TensorBoardRun",
 }
 
 
