@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from math import isfinite
 
 from ftlab.report.sweep.comparison import COLUMNS, Row
@@ -14,6 +15,13 @@ _WHEN = {
     "forgetting": "what it knew before must stay",
 }
 """What a row is good for that is best in a column."""
+
+_MORE = {
+    "loss": "lower loss",
+    "peak_bytes": "less memory",
+    "tokens_per_s": "faster",
+    "forgetting": "less forgotten",
+}
 
 _ALIKE = {"peak_bytes": 0.03, "tokens_per_s": 0.05}
 """Shares by which means may differ and count as alike."""
@@ -95,4 +103,14 @@ def _clause(row: Row, rows: Sequence[Row], best: Mapping[str, Sequence[str]]) ->
     for other in rows:
         if other is not row and all(row.name not in best[key] and _is_as_good(other, row, key) for key in best):
             return f"nothing that can be compared here speaks for it: {other.name} is at least as good"
-    return "choose it as a middle way: it is best at nothing, and no row is better in all"
+    return f"choose it as a middle way: {_between(row, rows, best)}"
+
+
+def _between(row: Row, rows: Sequence[Row], best: Mapping[str, Sequence[str]]) -> str:
+    """Names two rows that are each best at something, and what this row is better at than either."""
+    by_name = {one.name: one for one in rows}
+    for one, other in combinations(best, 2):
+        ahead, behind = by_name[best[one][0]], by_name[best[other][0]]
+        if not _is_as_good(ahead, row, other) and not _is_as_good(behind, row, one):
+            return f"{_MORE[other]} than {ahead.name}, {_MORE[one]} than {behind.name}"
+    return "it is best at nothing, and no row is better in all"

@@ -79,9 +79,8 @@ def _cost(comparison: Comparison, rows: Sequence[Row]) -> RenderableType:
     table.add_column("runs", justify="right", min_width=4)
     for row in rows:
         cells = [_cell(row, column, comparison, with_interval=False) for column in columns]
-        kept = "–" if row.kept is None else f"{100 * row.kept:.0f} %"
         runs = Text(f"{row.done:,}/{row.asked:,}", style="" if row.done == row.asked else "red")
-        table.add_row(_name(row), *cells, kept, runs)
+        table.add_row(_name(row), *cells, shown_value("kept", row.kept), runs)
     return table
 
 

@@ -79,8 +79,7 @@ _NOTE = (
 def guide_cells(row: Row) -> list[str]:
     """Returns a row beside the first in a few words: name, memory, speed, quality kept, when to choose it."""
     ratios = (f"{row.ratios[key]:.2f} ×" if key in row.ratios else "–" for key in ("peak_bytes", "tokens_per_s"))
-    kept = "–" if row.kept is None else f"{100 * row.kept:.0f} %"
-    return [row.name, *ratios, kept, row.choose or ("no result" if not row.jobs else "–")]
+    return [row.name, *ratios, shown_value("kept", row.kept), row.choose or ("no result" if not row.jobs else "–")]
 
 
 def base_values(rows: Sequence[Row]) -> dict[str, float]:

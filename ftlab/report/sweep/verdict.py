@@ -13,7 +13,7 @@ from ftlab.report.sweep.cell import shown_p, shown_value
 from ftlab.report.sweep.comparison import Difference, Row
 from ftlab.report.sweep.difference import Losses, is_found
 
-ROWS_TOLD = 12
+ROWS_TOLD = 8
 """Rows that get a sentence of their own; the table has all."""
 
 _FEW_SEEDS = 3
@@ -102,7 +102,7 @@ def _kept(row: Row, first: Row, untrusted: Collection[str]) -> str:
         return f"has a held-out loss of {shown_value('loss', loss.mean)}" if loss else "has no held-out loss"
     if row.kept < 0:
         return f"is worse than the base, which {first.name} improves on"
-    return f"keeps {_share(row.kept)} of {first.name}'s improvement over the base"
+    return f"keeps {shown_value('kept', row.kept)} of {first.name}'s improvement over the base"
 
 
 def _share(value: float) -> str:
@@ -114,7 +114,8 @@ def _cost(row: Row, untrusted: Collection[str]) -> str:
     if "peak_bytes" in row.ratios and "peak_bytes" not in untrusted:
         parts.append(f"with {_share(row.ratios['peak_bytes'])} of its peak memory")
     if "tokens_per_s" in row.ratios and "tokens_per_s" not in untrusted:
-        parts.append(f"at {row.ratios['tokens_per_s']:.2f} times its speed")
+        speed = f"{row.ratios['tokens_per_s']:.2f}"
+        parts.append("at its speed" if speed == "1.00" else f"at {speed} times its speed")
     trained = row.ratios.get("trainable_parameters")
     if trained is not None and trained != 1:
         parts.append(f"training {percent(trained) if trained < 1 else f'{trained:.3g} times'} as many weights")
