@@ -63,7 +63,8 @@ def spread(values: Iterable[float], start: float, end: float, *, log: bool = Fal
     found = list(values)
     low, high = min(found), max(found)
     if low == high:
-        low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
+        room = 0.05 * abs(low) or 0.5
+        low, high = (low / 2, high * 2) if log else (low - room, high + room)
     return Scale(low, high, start, end, log)
 
 
@@ -179,10 +180,10 @@ def axes(
         The axes.
     """
     parts = []
-    for value in y.ticks(most=5):
+    for value, label in _marks(y, most=5):
         place = y(value)
-        parts += [line(x.start, place, x.end, place, "grid"), text(x.start - 6, place + 4, shown(value), anchor="end")]
-    for value, label in x_marks or [(value, shown(value)) for value in x.ticks(most=7)]:
+        parts += [line(x.start, place, x.end, place, "grid"), text(x.start - 6, place + 4, label, anchor="end")]
+    for value, label in x_marks or _marks(x, most=7):
         place = x(value)
         at_edge = place + CHARACTER * len(label) / 2 > width
         parts.append(line(place, y.start, place, y.start + 4, "axis"))
@@ -193,6 +194,14 @@ def axes(
         text(4, y.end - 10, y_title, kind="title"),
     ]
     return Markup("").join(parts)
+
+
+def _marks(scale: Scale, *, most: int) -> list[tuple[float, str]]:
+    """Ticks with their labels; of numbers so near each other that they read alike, the first."""
+    named: dict[str, float] = {}
+    for value in scale.ticks(most=most):
+        named.setdefault(shown(value), value)
+    return [(value, label) for label, value in named.items()]
 
 
 def drawing(

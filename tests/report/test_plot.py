@@ -164,3 +164,11 @@ def test_lines_of_one_colour_are_named_once() -> None:
     assert kinds == ["line-2 faint"] * 3 + ["line-2"]
     assert _texts(plot).count("mean") == 1
     assert len(_of(plot, "line", "line-2")) == 1
+
+
+@pytest.mark.parametrize("values", [(3500.0, 3500.0), (3499.9, 3500.2), (0.25, 0.25)])
+def test_no_two_marks_of_an_axis_read_alike(values: tuple[float, float]) -> None:
+    plot = line_plot([Series("pace", [*enumerate(values)])], x_title="step", y_title="tokens/s")
+    labels = [part.text for part in _parsed(plot).iter("text") if part.attrib["text-anchor"] == "end"]
+    assert labels
+    assert len(set(labels)) == len(labels)
