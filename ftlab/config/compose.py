@@ -5,13 +5,14 @@ failed composition the overrides are tried one by one, choices of groups before 
 composed from its own config.json, which is downloaded here, once and nowhere else, unless the run is to be offline.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -44,12 +45,10 @@ def check(
     """
     with _hydra(folder):
         try:
-            mode = RunMode.MULTIRUN
-            loader = GlobalHydra.instance().config_loader()
-            hydra = loader.load_configuration(config_name, list(overrides), mode, validate_sweep_overrides=False).hydra
+            hydra = _downloaded(lambda: _whole(config_name, overrides), config_name, overrides).hydra
         except COMPOSITION_ERRORS:
             hydra = None
-    if not multirun and (hydra is None or hydra.mode != mode):
+    if not multirun and (hydra is None or hydra.mode != RunMode.MULTIRUN):
         return check_run(overrides, config_name, folder)
     params = {} if hydra is None else hydra.sweeper.get("params") or {}
     typed = [explain.key_of(text) for text in overrides]
@@ -167,18 +166,29 @@ def _compose(overrides: list[str], config_name: str) -> tuple[list[Problem], Dic
 
 def _composed(config_name: str, overrides: Sequence[str], typed: Sequence[str]) -> DictConfig:
     """Composes some of what was typed, and downloads before what it needs of the hub."""
+    return _downloaded(lambda: compose(config_name, overrides=list(overrides)), config_name, typed)
+
+
+def _whole(config_name: str, overrides: Sequence[str]) -> DictConfig:
+    """Composes a multirun's own configuration, Hydra's node included; what is swept is passed over."""
+    loader = GlobalHydra.instance().config_loader()
+    return loader.load_configuration(config_name, list(overrides), RunMode.MULTIRUN, validate_sweep_overrides=False)
+
+
+def _downloaded(make: Callable[[], DictConfig], config_name: str, typed: Sequence[str]) -> DictConfig:
+    """Makes a configuration; what it needs of the hub and isn't there is downloaded before."""
     try:
-        return compose(config_name, overrides=list(overrides))
+        return make()
     except NotCachedError as missing:
         fetch(missing, offline=_is_offline(config_name, typed))
-    return compose(config_name, overrides=list(overrides))
+    return make()
 
 
 def _is_offline(config_name: str, typed: Sequence[str]) -> bool:
     """Whether a configuration says offline, be it typed or in a file; known without reading the hub's choices."""
     try:
         with unread():
-            return compose(config_name, overrides=list(typed)).offline is True
+            return _whole(config_name, typed).offline is True
     except COMPOSITION_ERRORS:  # something else is wrong, too: then what was typed decides
         return any(explain.key_of(word) == "offline" and word.lower().endswith("=true") for word in typed)
 
@@ -211,11 +221,11 @@ def _jobs(overrides: list[str]) -> Iterator[list[str]]:
 def _values(typed: str) -> list[str]:
     """Takes `method=lora,qlora` apart, an interval into its ends; what can't be read or isn't a sweep stays."""
     try:
-        parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_override(typed)
+        (parsed,) = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides([typed])
     except OverrideParseException:
         return [typed]
-    if parsed.is_sweep_override() and parsed.is_interval_sweep():  # for a search
-        interval = parsed.value()
+    interval = parsed.value()
+    if isinstance(interval, IntervalSweep):  # for a search
         return [f"{parsed.get_key_element()}={end}" for end in (interval.start, interval.end)]
     if not parsed.is_sweep_override() or not parsed.is_discrete_sweep():
         return [typed]

@@ -177,8 +177,10 @@ def _rows_come_from_one_place(cfg: DictConfig) -> Iterator[Problem]:
             f"must be null where data.path is given, but is {cfg.data.hub_id!r} beside {cfg.data.path!r}.",
             "Keep one of them.",
         )
-    if cfg.data.name == "hub" and cfg.offline:
-        yield Problem("data", "must be a file with offline=true, but is 'hub'.", "Use data.path=..., or offline=false.")
+    hub_id = cfg.data.hub_id
+    if hub_id is not None and cfg.offline and not Path(hub_id).is_dir():
+        what = f"must be a file with offline=true, but is {hub_id!r} of the hub."
+        yield Problem("data", what, "Use data=rows.jsonl, or offline=false.")
 
 
 def _factor_reaches_the_rate(cfg: DictConfig) -> Iterator[Problem]:

@@ -86,7 +86,7 @@ def hub() -> Iterator[Hub]:
             if self.command == "GET":
                 self.wfile.write(body)
 
-        do_GET = do_HEAD = _answer  # noqa: N815
+        do_GET = do_HEAD = _answer
 
         def log_message(self, *words: Any) -> None:
             """Says nothing."""

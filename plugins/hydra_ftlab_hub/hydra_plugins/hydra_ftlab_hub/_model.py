@@ -126,7 +126,8 @@ def _check_causal(config: Mapping[str, Any], choice: str) -> None:
     classes = config.get("architectures") or []
     is_causal = not classes or any(str(name).endswith(_CAUSAL) for name in classes)
     if config.get("is_encoder_decoder") or not is_causal:
-        what = f"must be a causal language model, but '{choice}' is {', '.join(map(str, classes)) or 'an encoder-decoder'}."
+        kind = ", ".join(map(str, classes)) or "an encoder-decoder"
+        what = f"must be a causal language model, but '{choice}' is {kind}."
         raise ChoiceError("model", what, "Choose a decoder model (Llama, Qwen, Mistral, Gemma, Phi …).")
 
 

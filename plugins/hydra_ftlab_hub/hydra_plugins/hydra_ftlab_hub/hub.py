@@ -92,7 +92,7 @@ class HubSource(ConfigSource):
         )
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Lists groups. There is no list of choices: all of the hub's would be in it, and `model=glob(*)` would run all.
+        """Lists groups. Choices aren't listed: all of the hub's would be there, and `model=glob(*)` would run them.
 
         Args:
             config_path: A group; empty for all.
