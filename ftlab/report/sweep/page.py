@@ -177,7 +177,7 @@ def _unfinished(job: Job, folder: Path, swept: Sequence[str]) -> dict[str, Any]:
         "status": job.status,
         "overrides": " ".join(f"{key}={job.overrides[key]}" for key in swept if key in job.overrides),
         "error": job.error,
-        "folder": str(job.folder) if job.folder else "",
+        "folder": os.path.relpath(job.folder, folder) if job.folder else "",
         "report": _link(job, "report.html", folder),
         "logs": [(name, link) for name in _LOGS if (link := _link(job, name, folder))],
     }
