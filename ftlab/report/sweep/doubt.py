@@ -105,9 +105,13 @@ def _different(rows: Sequence[Row], name: str) -> str:
     if all(len(values) == 1 for values in by_seed.values()):
         return ""
     by_row = {row.name: sorted({str(job.facts.get(name)) for job in row.jobs}) for row in rows if row.jobs}
-    named = [f"{name} {_short(' / '.join(values))}" for name, values in list(by_row.items())[:_ROWS_NAMED]]
-    more = len(by_row) - len(named)
-    return "; ".join(named) + (f"; and {more:,} more" if more > 0 else "")
+    return _listed([f"{name} {_short(' / '.join(values))}" for name, values in by_row.items()], "; ")
+
+
+def _listed(entries: Sequence[str], between: str = ", ") -> str:
+    """The first few, and how many more there are."""
+    more = len(entries) - _ROWS_NAMED
+    return between.join([*entries[:_ROWS_NAMED], *([f"{more:,} more"] if more > 0 else [])])
 
 
 def _short(text: str) -> str:
@@ -146,28 +150,28 @@ def _side_by_side(jobs: Sequence[Job]) -> int:
 def _of_losses(rows: Sequence[Row], losses: Losses) -> Iterator[str]:
     if losses.key == "val_loss" and any(row.jobs for row in rows):
         yield "Test rows were not measured: held-out loss is the lowest on validation rows, which flatters all rows."
+    broken, same = [], []
     for row in rows:
         found = losses.by_seed(row)
-        broken = [seed for seed, loss in found.items() if not isfinite(loss)]
-        if broken:
-            yield f"{row.name}: the held-out loss of seed {', '.join(broken)} is not finite or was not measured."
-        if len(found) > 1 and len(set(found.values())) == 1 and not broken:
-            yield f"{row.name}: all seeds gave the same loss, so that nothing is known about chance."
+        if seeds := [seed for seed, loss in found.items() if not isfinite(loss)]:
+            broken.append(f"{row.name} (seed {', '.join(seeds)})")
+        elif len(found) > 1 and len(set(found.values())) == 1:
+            same.append(row.name)
+    if broken:
+        yield f"The held-out loss is not finite or was not measured: {_listed(broken)}."
+    if same:
+        yield f"All seeds gave the same loss, so that nothing is known about chance: {_listed(same)}."
 
 
 def _of_seeds(rows: Sequence[Row]) -> Iterator[str]:
     counts = {row.name: len(row.jobs) for row in rows if row.jobs}
     if len(set(counts.values())) > 1:
-        fewer = {name: count for name, count in counts.items() if count < max(counts.values())}
-        named = ", ".join(f"{name} {count}" for name, count in list(fewer.items())[:_ROWS_NAMED])
-        more = f" and {len(fewer) - _ROWS_NAMED:,} more" if len(fewer) > _ROWS_NAMED else ""
-        yield f"Not all rows have {max(counts.values())} seeds: {named}{more}."
+        fewer = [f"{name} {count}" for name, count in counts.items() if count < max(counts.values())]
+        yield f"Not all rows have {max(counts.values())} seeds: {_listed(fewer)}."
     if again := [job for row in rows for job in row.jobs if (job.facts.get("attempt") or 1) > 1]:
         yield f"{_runs(len(again))} went on after an interruption: time and cost count the last start only."
-    for row in rows:
-        extra = row.repeated
-        if extra:
-            yield f"{row.name}: {_runs(extra)} with the same settings and seed as a later one aren't counted."
+    if repeated := sum(row.repeated for row in rows):
+        yield f"{_runs(repeated)} with the same settings and seed as a later one aren't counted."
 
 
 def _of_choices(rows: Sequence[Row], chosen_by: Sequence[str]) -> Iterator[str]:
@@ -179,9 +183,8 @@ def _of_choices(rows: Sequence[Row], chosen_by: Sequence[str]) -> Iterator[str]:
             if row.chosen and (found := _edge(tried, row.chosen[key])):
                 edges[key, *found].append(row.name)
     for (key, value, end, further), names in edges.items():
-        more = f" and {len(names) - _ROWS_NAMED:,} more" if len(names) > _ROWS_NAMED else ""
         said = f"the best {key}, {value}, is the {end} tried"
-        yield f"{', '.join(names[:_ROWS_NAMED])}{more}: {said}. Widen the range: {key}={further} may be better."
+        yield f"{_listed(names)}: {said}. Widen the range: {key}={further} may be better."
     ranked = [row for row in rows if "loss" in row.values]
     own = [key for key in RATES if ranked and set(ranked[0].settings) == {key}]
     for key in own:  # the rows are learning rates themselves

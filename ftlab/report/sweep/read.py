@@ -192,9 +192,11 @@ def _overrides(folder: Path) -> list[str]:
 
 def _run(folder: Path, asked: Asked | None, number: int | None, notes: list[str]) -> Job:
     """A run; `number` is the one that its folder's name begins with."""
+    card, values, facts = None, {}, {}
     try:
-        card = read_card(folder)
-    except (json.JSONDecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as fault:
+        if card := read_card(folder):
+            values, facts = values_of(card), facts_of(card)
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, LookupError, TypeError, OSError) as fault:
         notes.append(f"{folder / CARD} can't be read ({type(fault).__name__}: {fault}).")
         card = None
     status, error = _status(folder, card, asked)
@@ -205,8 +207,8 @@ def _run(folder: Path, asked: Asked | None, number: int | None, notes: list[str]
         overrides=parsed(asked.overrides if asked else _overrides(folder)),
         status=status,
         error=error,
-        values=values_of(card) if card else {},
-        facts={**(facts_of(card) if card else {}), "slot": asked.slot if asked else ""},
+        values=values,
+        facts={**facts, "slot": asked.slot if asked else ""},
         config=(card or {}).get("config") or {},
     )
 

@@ -89,9 +89,10 @@ def test_job_that_the_launcher_numbered_anew_is_found_by_its_folder(tmp_path: Pa
     assert {job.number: job.status for job in read_sweep(tmp_path).jobs} == {0: "missing", 5: "done"}
 
 
-def test_broken_card_is_noted_and_counts_as_failed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ['{"format": 1, "sta', "[1]", '{"format": 1, "status": "done", "metrics": [1]}'])
+def test_broken_card_is_noted_and_counts_as_failed(tmp_path: Path, content: str) -> None:
     folder = made_job(tmp_path, 0, {"seed": "1"}, card({"seed": "1"}))
-    (folder / "run.json").write_text('{"format": 1, "sta')
+    (folder / "run.json").write_text(content)
     made_job(tmp_path, 1, {"seed": "2"}, card({"seed": "2"}))
     sweep = read_sweep(tmp_path)
     assert [job.status for job in sweep.jobs] == ["failed", "done"]
