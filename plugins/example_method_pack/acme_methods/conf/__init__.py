@@ -1,0 +1,1 @@
+"""Holds YAML files in folders that are named after ftlab's groups."""
