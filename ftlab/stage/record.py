@@ -177,7 +177,8 @@ def _status(error: BaseException | None) -> Status:
         return "done"
     if isinstance(error, Pruned):
         return "pruned"
-    return "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+    told_to_end = isinstance(error, Interrupted | KeyboardInterrupt | SystemExit)  # the last one by a batch system
+    return "interrupted" if told_to_end else "failed"
 
 
 def _ending(error: BaseException | None) -> dict[str, Any]:

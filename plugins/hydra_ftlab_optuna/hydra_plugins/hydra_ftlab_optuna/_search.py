@@ -87,7 +87,7 @@ def _compose_ends(sweeper: "OptunaSweeper", space: Space) -> None:
 
 def _sampler(options: OptunaSweeperConf, began: int) -> Any:
     """Makes the sampler. A search that goes on must not begin with the same random numbers again."""
-    given = dict(options.sampler_options)
+    given = dict(options.sampler_options or {})
     if options.seed is not None:
         given["seed"] = options.seed + began
     return make("sampler", options.sampler, given)

@@ -33,7 +33,7 @@ def open_study(hydra: DictConfig, *, sampler: optuna.samplers.BaseSampler | None
         study_name=options.study_name,
         direction=options.direction,
         sampler=sampler,
-        pruner=make("pruner", options.pruner or "NopPruner", options.pruner_options if options.pruner else {}),
+        pruner=make("pruner", options.pruner, options.pruner_options) if options.pruner else optuna.pruners.NopPruner(),
         load_if_exists=True,
     )
 
@@ -53,7 +53,7 @@ def make(kind: str, name: str, options: Any) -> Any:
     if name not in home.__all__ or name.startswith("Base"):
         known = ", ".join(sorted(each for each in home.__all__ if each.endswith(kind.title()) and each[:4] != "Base"))
         raise OptionError(f"`hydra.sweeper.{kind}` must be one of Optuna's, but is {name!r}. There are {known}.")
-    plain: Any = OmegaConf.to_container(options, resolve=True) if OmegaConf.is_config(options) else dict(options)
+    plain: Any = OmegaConf.to_container(options, resolve=True) if OmegaConf.is_config(options) else dict(options or {})
     try:
         return getattr(home, name)(**plain)
     except (TypeError, ValueError) as error:

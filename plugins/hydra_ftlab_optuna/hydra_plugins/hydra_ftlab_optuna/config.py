@@ -29,9 +29,9 @@ class OptunaSweeperConf:
     # Whether what a job returns is to be small or large: minimize | maximize.
     direction: str = "minimize"
 
-    # How trials are chosen: a class of optuna.samplers, with its arguments.
+    # How trials are chosen: a class of optuna.samplers, with its arguments; null = none of them.
     sampler: str = "TPESampler"
-    sampler_options: dict[str, Any] = field(default_factory=dict)
+    sampler_options: dict[str, Any] | None = field(default_factory=dict)
 
     # Makes the choice repeatable, given to the sampler.
     seed: int | None = 1
@@ -39,7 +39,7 @@ class OptunaSweeperConf:
     # Which trials end early: a class of optuna.pruners, with its arguments; null = none. A trial's steps are those that
     # its job tells (hydra_plugins.hydra_ftlab_optuna.trial.report).
     pruner: str | None = "MedianPruner"
-    pruner_options: dict[str, Any] = field(default_factory=dict)
+    pruner_options: dict[str, Any] | None = field(default_factory=dict)
 
     # Where the search is kept: null = study.journal in hydra.sweep.dir; a file (Optuna's journal, which any number of
     # processes and machines may share); or a database's URL, such as sqlite:////home/me/search.db.
