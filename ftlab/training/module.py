@@ -29,7 +29,7 @@ from ftlab.training.gradient import clip, gradient_norm
 from ftlab.training.idle import IdleClock
 from ftlab.training.ladder import Ladder
 from ftlab.training.loss import sum_nll
-from ftlab.training.memory import drop_gradients
+from ftlab.training.memory import drop_gradients, is_out_of_memory
 from ftlab.training.probe import Probe
 from ftlab.training.result import StepResult
 from ftlab.training.seed import seed_step
@@ -236,11 +236,13 @@ class TrainModule(L.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Measures the norm once, and clips by it, or leaves the update out where something is not finite."""
-        parameters = self._trained
+        parameters = self._gathered()
         step = self.last_step
-        step.grad_norm = gradient_norm(parameters).to(self.device)
+        norm = gradient_norm(parameters).to(self.device)
         if gradient_clip_val:
-            clip(parameters, step.grad_norm, gradient_clip_val)
+            clip(parameters, norm, gradient_clip_val)
+        # The step's one wait for the device: afterwards both are on the host, and logging them waits for nothing.
+        step.grad_norm, step.loss = torch.stack([norm.to(step.loss.dtype), step.loss]).cpu().unbind()
         if not bool(torch.isfinite(step.grad_norm + step.loss)):
             self._skip(parameters)
         step.idle_s = self._idle.pause_s()
@@ -347,6 +349,21 @@ class TrainModule(L.LightningModule):
     def _trained(self) -> list[nn.Parameter]:
         """Looked up once: walking through all modules takes milliseconds, four times a step."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def _gathered(self) -> list[nn.Parameter]:
+        """What holds gradients: few long tensors where the optimizer joins its weights, instead of hundreds.
+
+        Where memory ends in joining them, the rest stays where it is: the update tries again.
+        """
+        optimizer = self._optimizer()
+        if not hasattr(optimizer, "gather"):  # `ftlab.optimizer.flat`
+            return self._trained
+        try:
+            optimizer.gather()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        return [parameter for group in optimizer.param_groups for parameter in group["params"]] + self._trained
 
     def _optimizer(self) -> Optimizer:
         return self.trainer.optimizers[0]

@@ -12,7 +12,7 @@ class StepResult:
     """What one optimizer step did, over all ranks unless it says otherwise.
 
     Attributes:
-        loss: Mean NLL a supervised token, shape [], float32, nats, on the device.
+        loss: Mean NLL a supervised token, shape [], float32, nats; on the host once the norm is measured.
         tokens: Tokens that reached the model, padding not counted.
         supervised_tokens: Tokens that carried loss.
         row_ids: This rank's rows.
