@@ -148,7 +148,7 @@ def _hydra(folder: Path) -> Iterator[None]:
 
 def _compose(overrides: list[str], config_name: str) -> tuple[list[Problem], DictConfig | None]:
     """Composes what can be composed of the overrides; problems name the others."""
-    listed = explain.lists_of_choices(overrides)
+    listed = [*explain.lists_of_choices(overrides), *explain.lone_revisions(overrides)]
     try:
         return listed, _composed(config_name, overrides, overrides)
     except COMPOSITION_ERRORS as error:

@@ -38,7 +38,7 @@ class SweptKeys(Callback):
         typed = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
         left_out = [*config.hydra.job.config.override_dirname.exclude_keys, *fixed_keys(typed)]
         listed = ",".join(f"'{key}'" for key in left_out)
-        with read_write(config), open_dict(config):
+        with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.overrides.hydra.append(f"hydra.job.config.override_dirname.exclude_keys=[{listed}]")
 
 

@@ -142,6 +142,10 @@ def test_multirun_gives_each_job_a_wandb_run_of_its_own(tmp_path: Path) -> None:
     assert len({run.run.run_id for run in runs}) == 3
     assert {run.run.run_group for run in runs} == {f"{tmp_path.parent.name}/{tmp_path.name}"}
     assert all(run.exit_code == 0 for run in runs)
+    assert [run.run.display_name for run in runs] == ["full", "lora", "qlora"]
+    found = [[run.config[key] for key in ("method_name", "quantization_name", "lr", "rank", "seed")] for run in runs]
+    assert found == [["full", "none", 2e-4, None, 1], ["lora", "none", 2e-3, 16, 1], ["qlora", "nf4", 2e-3, 16, 1]]
+    assert {(run.config["model_name"], run.config["sweep"]) for run in runs} == {("tiny", runs[0].run.run_group)}
     assert {_card(folder)["config"]["method"]["name"] for folder in tmp_path.glob("[0-9]-*")} == {
         "full",
         "lora",
