@@ -68,6 +68,16 @@ def spread(values: Iterable[float], start: float, end: float, *, log: bool = Fal
     return Scale(low, high, start, end, log)
 
 
+def padded(values: Iterable[float], start: float, end: float, *, log: bool = False, share: float = 0.08) -> Scale:
+    """Returns the scale of `spread` with a share of it left free at each end."""
+    tight = spread(values, start, end, log=log)
+    if log:
+        factor = (tight.high / tight.low) ** share
+        return Scale(tight.low / factor, tight.high * factor, start, end, log)
+    room = share * (tight.high - tight.low)
+    return Scale(tight.low - room, tight.high + room, start, end)
+
+
 def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
     """Returns round numbers (1, 2 or 5 times a power of ten apart) from `low` to `high`.
 
@@ -87,8 +97,10 @@ def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
-    """Returns powers of ten from `low` to `high`; where they are few, twice and five times them as well.
+    """Returns powers of ten from `low` to `high`; where they are few, other round ones, too.
 
+    >>> log_ticks(1.1, 4.9)
+    [2.0, 3.0, 4.0]
     >>> log_ticks(2, 300)
     [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0]
     >>> log_ticks(0.5, 2e6)
@@ -104,7 +116,10 @@ def log_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
         return [float(f"1e{power}") for power in powers[:: ceil(len(powers) / most)]]
     made = (float(f"{factor}e{power}") for power in range(floor(log10(low)), powers.stop) for factor in (1, 2, 5))
     within = [value for value in made if low * 0.999 <= value <= high * 1.001]
-    return within if len(within) >= 2 else [low, high]
+    if len(within) > 2:
+        return within
+    evenly = ticks(low, high, most=most)
+    return evenly if len(evenly) > 1 else [low, high]
 
 
 def shown(value: float) -> str:

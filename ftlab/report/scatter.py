@@ -21,8 +21,8 @@ from ftlab.report.axis import (
     axes,
     drawing,
     line,
+    padded,
     shown,
-    spread,
     text,
 )
 from ftlab.report.legend import legend_width, rows_of_names
@@ -100,8 +100,8 @@ def scatter_plot(groups: Sequence[Group], *, colours: Sequence[int], x_title: st
     points = [point for group in groups for point in group.points]
     if not points or not all(isfinite(number) for point in points for number in [*_across(point), *_upwards(point)]):
         raise ValueError(f"`groups` must hold at least one point, all finite, but hold {points}.")
-    x = _roomy([number for point in points for number in _across(point)], LEFT, WIDTH - RIGHT)
-    y = _roomy([number for point in points for number in _upwards(point)], HEIGHT - BOTTOM, TOP)
+    x = padded([number for point in points for number in _across(point)], LEFT, WIDTH - RIGHT, share=_MARGIN)
+    y = padded([number for point in points for number in _upwards(point)], HEIGHT - BOTTOM, TOP, share=_MARGIN)
     above, below, height = _legend(groups, colours)
     drawn = [axes(x, y, x_title=x_title, y_title=y_title), above, below]
     drawn += [_group(group, colour, x, y) for group, colour in zip(groups, colours, strict=True)]
@@ -122,12 +122,6 @@ def _across(point: Point) -> list[float]:
 
 def _upwards(point: Point) -> list[float]:
     return [number for number in (point.y, point.bottom, point.top) if number is not None]
-
-
-def _roomy(values: Sequence[float], start: float, end: float) -> Scale:
-    """A scale with some room beyond the outermost values."""
-    low, high = min(values), max(values)
-    return spread([low - _MARGIN * (high - low), high + _MARGIN * (high - low)], start, end)
 
 
 def _group(group: Group, colour: int, x: Scale, y: Scale) -> Markup:

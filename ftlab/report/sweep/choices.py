@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ftlab.report.axis import Scale, axes, dot, drawing, fitted, line, spread, text
+from ftlab.report.axis import Scale, axes, dot, drawing, fitted, line, padded, text
 from ftlab.report.sweep.cell import shown_interval, shown_value
 from ftlab.report.sweep.comparison import Choice, Comparison, Row
 from ftlab.report.sweep.plots import LOG_FROM, bar
@@ -94,9 +94,9 @@ def choice_plot(row: Row, key: str, within: tuple[float, float], colour: int) ->
     numbers = [_number(name) for name in names]
     log = all(number is not None and number > 0 for number in numbers)
     places = [number for number in numbers if number is not None] if log else [float(n) for n in range(len(names))]
-    x = spread(places, 62, _WIDTH - 26, log=log)
+    x = padded(places, 52, _WIDTH - 16, log=log)
     upward_log = within[0] > 0 and within[1] >= LOG_FROM * within[0]
-    y = spread(within, _HEIGHT - 44, 30, log=upward_log)
+    y = padded(within, _HEIGHT - 44, 30, log=upward_log)
     points = [
         (x(place), choice) for place, choice in sorted(zip(places, row.choices, strict=True), key=lambda one: one[0])
     ]

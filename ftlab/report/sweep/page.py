@@ -208,8 +208,11 @@ def _link(job: Job, file: str, folder: Path) -> str:
 
 
 def _commands(comparison: Comparison) -> dict[str, Any]:
-    typed = dict.fromkeys(shlex.join(job.facts["command"]) for job in comparison.jobs if job.facts.get("command"))
-    commands = list(typed) or list(filter(None, [grid_command(comparison.jobs)]))
+    """What ran the sweep; where every job was started by itself, what runs them all, or else each of them."""
+    typed = dict.fromkeys(tuple(job.facts["command"]) for job in comparison.jobs if job.facts.get("command"))
+    of_sweeps = [words for words in typed if {"-m", "--multirun"} & set(words[3:])]
+    grid = None if of_sweeps else grid_command(comparison.jobs)
+    commands = [grid] if grid else [shlex.join(words) for words in of_sweeps or typed]
     return {"commands": commands[:_COMMANDS_SHOWN], "commands_left_out": max(0, len(commands) - _COMMANDS_SHOWN)}
 
 

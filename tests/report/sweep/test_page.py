@@ -222,3 +222,13 @@ def test_several_sweeps_and_single_runs_are_drawn_anew_from_all_their_folders(tm
     folders = ",".join(str(tmp_path / name) for name in ("one", "two", "alone"))
     command = f"python -m ftlab task=report 'runs=[{folders}]' 'report.by=[]' report.price_per_hour=2.5"
     assert command in page.words
+
+
+def test_the_command_of_the_sweep_is_preferred_to_those_of_its_jobs(tmp_path: Path) -> None:
+    jobs = made_comparison(tmp_path, {"method": ["lora", "full"]}).jobs
+    own = [["python", "-m", "ftlab", f"method={job.overrides['method']}"] for job in jobs]
+    sweep = ["python", "-m", "ftlab", "-m", "method=lora,full", "x=1"]
+    for commands, said in (([sweep, sweep], " ".join(sweep)), (own, "python -m ftlab -m method=lora,full")):
+        told = [replace(job, facts={**job.facts, "command": words}) for job, words in zip(jobs, commands, strict=True)]
+        again = _part(_drawn(compare(Sweep(tmp_path, tuple(told))), tmp_path), "again")
+        assert re.findall("<p><code>(.*?)</code></p>", again) == [said]
