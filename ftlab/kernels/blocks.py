@@ -130,12 +130,30 @@ def layer_forward(
     def forward(self: Any, hidden_states: Tensor, **kwargs: Any) -> Tensor:
         policy = policy_of(self)
         if policy.layers and torch.is_grad_enabled() and kwargs.get("past_key_values") is None:
-            return run_again(  # type: ignore[no-any-return]
-                _run, self, hidden_states, kwargs, policy.offload, False, offload=offload_of(self)
-            )
+            offload = offload_of(self)
+            if offload is None:
+                return run_again(_run, self, hidden_states, kwargs, False, False)  # type: ignore[no-any-return]
+            between = run_again(_attend, self, hidden_states, kwargs, offload=offload)
+            return run_again(_feed, self, between, offload=offload)  # type: ignore[no-any-return]
         if _plain(hidden_states) or getattr(self, "gradient_checkpointing", False):
             return type(self).forward(self, hidden_states, **kwargs)  # type: ignore[no-any-return]
         return _run(self, hidden_states, kwargs, policy.norms or policy.mlp, policy.mlp)
+
+    def _attend(self: Any, hidden_states: Tensor, kwargs: dict[str, Any]) -> Tensor:
+        """The first half of the layer: what it keeps need not be there while the second one is passed."""
+        stream, normed = add_norm(hidden_states, None, first.weight, first.eps, first.centred)
+        branch, _ = self.self_attn(hidden_states=normed, **kwargs)
+        out: Tensor = stream + (branch if after is None else after[0](branch))
+        return out
+
+    def _feed(self: Any, between: Tensor) -> Tensor:
+        """The second half."""
+        stream, normed = add_norm(between, None, second.weight, second.eps, second.centred)
+        if mlp is not None:
+            mlp.recompute = False
+        branch = self.mlp(normed)
+        out: Tensor = stream + (branch if after is None else after[1](branch))
+        return out
 
     def _run(self: Any, hidden_states: Tensor, kwargs: dict[str, Any], norms: bool, widest: bool) -> Tensor:
         stream, normed = add_norm(hidden_states, None, first.weight, first.eps, first.centred)

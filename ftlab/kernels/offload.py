@@ -1,8 +1,8 @@
 """The inputs of layers wait in pinned RAM between forward and backward, copied while the device computes.
 
-Where a layer is run again as a whole, its input is all that it keeps; for all layers together that is the largest
-thing left on the device. Here each input leaves by a stream of its own as soon as it is read, and returns while the
-layer behind it is passed. Values are copied, so gradients stay the same, bit for bit.
+Where a layer is run again as a whole, or in two halves, inputs are all that it keeps; for all layers together they
+are the largest thing left on the device. Here each input leaves by a stream of its own as soon as it is read, and
+returns while the layer behind it is passed. Values are copied, so gradients stay the same, bit for bit.
 
 The device's allocator reuses memory in the order of the computing stream. So before an input's memory is given back,
 that stream waits for the copy; and before memory is filled, the copying stream waits for what was queued until then.

@@ -7,7 +7,7 @@ none    nothing is run again
 norms   the norms' outputs are made again from the residual stream (costs two passes over it)
 mlp     the gated MLP's widest tensors are multiplied again, and the norms' outputs (half of a layer's products)
 layers  the first k layers keep only their input; the others follow one of the levels above
-offload all layers keep only their input, and that in pinned RAM (`offload`), and make the norms' outputs again
+offload all layers keep only the inputs of their two halves, attention and MLP, and these in pinned RAM (`offload`)
 
 The random numbers of dropout are the same in both runs.
 """

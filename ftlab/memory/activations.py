@@ -39,8 +39,25 @@ def away_bytes(job: Job, tokens: int, level: Level) -> float:
         tokens: Tokens of the forward pass.
         level: What is run again, and where its inputs wait.
     """
-    away = level.offload and job.device == "cuda"
-    return job.graph_layers * tokens * job.shape.hidden * job.stream_bytes if away else 0.0
+    if not level.offload or job.device != "cuda":
+        return 0.0
+    inputs = (2 if job.fused.norms else 1) * job.graph_layers  # fused layers are run again in two halves
+    return inputs * tokens * job.shape.hidden * job.stream_bytes
+
+
+def again_bytes(job: Job, level: Level) -> float:
+    """Bytes a token of what is run again at once, while its layer is passed.
+
+    Args:
+        job: What runs.
+        level: What is run again.
+    """
+    if level.offload and job.device == "cuda" and job.fused.norms:
+        halves = attention_bytes(job, Level()), mlp_bytes(job, Level())
+        return norm_bytes(job, Level()) / 2 + max(halves)
+    if level.layers:
+        return layer_bytes(job, Level())
+    return layer_bytes(job, Level(norms=True)) - layer_bytes(job, level) if level.mlp else 0.0
 
 
 def layer_bytes(job: Job, level: Level) -> float:

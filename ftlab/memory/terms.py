@@ -2,7 +2,7 @@
 
 import math
 
-from ftlab.memory.activations import F32, layer_bytes
+from ftlab.memory.activations import F32, again_bytes
 from ftlab.memory.job import Job
 from ftlab.memory.level import Level
 
@@ -133,13 +133,8 @@ def backward_bytes(job: Job, tokens: int, level: Level) -> float:
         level: What is run again, and exists while its layer is passed.
     """
     shape, e = job.shape, job.activation_bytes
-    again = 0.0
-    if level.layers:
-        again = layer_bytes(job, Level(norms=level.offload))
-    elif level.mlp:
-        again = layer_bytes(job, Level(norms=True)) - layer_bytes(job, level)
     flows = (3 * shape.hidden + shape.inner * (1 if job.fused.mlp and not _drops(job) else 3)) * e
-    return tokens * (again + flows) + unpacked_bytes(job)
+    return tokens * (again_bytes(job, level) + flows) + unpacked_bytes(job)
 
 
 def unpacked_bytes(job: Job) -> float:

@@ -80,7 +80,7 @@ def test_inputs_go_to_ram_only_where_the_budget_fits_no_other_way() -> None:
     assert choose(JOB, device_bytes=enough, micro_batch_tokens=4096, **ROWS).recompute not in ("offload", "none")
     plan = choose(JOB, device_bytes=enough - 2**27, micro_batch_tokens=4096, **ROWS)
     assert (plan.recompute, plan.fits) == ("offload", True)
-    assert plan.host_bytes == 32 * 4096 * 4096 * 2
+    assert plan.host_bytes == 2 * 32 * 4096 * 4096 * 2
     assert everything.host_bytes == 0
     assert choose(replace(JOB, device="cpu"), device_bytes=2**30, **ROWS).recompute != "offload"
 
