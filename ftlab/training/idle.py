@@ -44,7 +44,7 @@ class IdleClock:
             None for a first step, and after `forget`.
         """
         if isinstance(self._pause, tuple):
-            return self._pause[0].elapsed_time(self._pause[1]) / 1000
+            return float(self._pause[0].elapsed_time(self._pause[1])) / 1000
         return self._pause
 
 

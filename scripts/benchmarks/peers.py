@@ -112,6 +112,7 @@ def main() -> None:
                 if arm.system in missing:
                     continue
                 line = {"round": number, "arm": arm.name, "workload": arm.workload, **run(arm, Path(folder), options)}
+                line["clocks"] = clocks()
                 runs.append(line)
                 print(json.dumps(line), flush=True)
                 write(options.out, options.shape, runs)
@@ -141,6 +142,16 @@ def run(arm: Arm, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     if done.returncode:
         return {"error": (done.stderr or done.stdout)[-1500:]}
     return read(done.stdout)
+
+
+def clocks() -> str | None:
+    """The first GPU's clocks, power and temperature, as its driver says right after a run; None without a driver."""
+    asked = ["nvidia-smi", "--query-gpu=clocks.sm,clocks.max.sm,clocks.mem,power.limit,temperature.gpu"]
+    try:
+        said = subprocess.run([*asked, "--format=csv,noheader", "--id=0"], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.strip() or None
 
 
 def _ftlab(arm: Arm, folder: Path, rows: Path) -> tuple[list[str], Read]:
