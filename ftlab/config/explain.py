@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from ftlab.config import validate
 from ftlab.config.resolver import GROUPS
 from ftlab.problem import Problem
-from hydra_plugins.hydra_ftlab_hub import ChoiceError
+from hydra_plugins.hydra_ftlab_hub import ChoiceError, is_path
 
 _SEVERAL = ("callbacks", "logger")
 """Groups that take more than one choice."""
@@ -59,6 +59,8 @@ def override(typed: str, error: Exception, cfg: DictConfig, loader: ConfigLoader
         return Problem(key, "is a key already.", f"Leave out the +: {key}={value}")
     if "Could not delete" in text:
         return Problem(key, "is not a key, so it can't be left out.", _meant(key, cfg))
+    if "Parent traversal" in text:  # Hydra 1.4
+        return Problem(key, f"must not lead upwards, but is {value}.", f"Write it whole: {key}={Path(value).resolve()}")
     if "Could not override" in text:
         return Problem(key, "is not a key.", _meant(key, cfg) or _how_to_add(key, value, cfg))
     reason = str(error.__cause__ or error).splitlines()[0]
@@ -72,6 +74,17 @@ def whole(error: Exception) -> Problem:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return Problem(str(error.missing_cfg_file), str(error).splitlines()[0].rstrip(".") + ".")
     return Problem("configuration", f"can't be composed: {str(error).splitlines()[0]}")
+
+
+def lone_revisions(overrides: Sequence[str]) -> list[Problem]:
+    """Finds a revision beside a model of the hub: composing can't see it, and would read the shape of another one."""
+    given = [typed.partition("=")[2] for typed in overrides if key_of(typed) == "model.revision"]
+    models = [typed.partition("=")[2] for typed in overrides if key_of(typed) == "model" and "/" in typed]
+    if not given or not models or is_path(models[-1]) or Path(models[-1]).is_dir():
+        return []
+    fix = f"Leave it out and write model={models[-1].partition('@')[0]}@{given[-1]}"
+    what = f"must stand behind the model's name, so that its shape is read there, too, but is {given[-1]}."
+    return [Problem("model.revision", what, fix)]
 
 
 def choice(error: ChoiceError) -> Problem:

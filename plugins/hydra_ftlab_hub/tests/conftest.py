@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import COMPOSING
 
 LLAMA = {
     "architectures": ["LlamaForCausalLM"],
@@ -126,7 +127,7 @@ def composed() -> Callable[..., DictConfig]:
     """Composes as Hydra does by itself: without our messages and without the download."""
 
     def make(*overrides: str) -> DictConfig:
-        with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+        with initialize_config_dir(config_dir=str(CONF_DIR), **COMPOSING):
             return compose("config", overrides=list(overrides))
 
     return make

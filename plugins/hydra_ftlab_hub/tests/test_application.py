@@ -16,6 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.plugins.completion_plugin import DefaultCompletionPlugin
 
 from ftlab.config.folder import CONF_DIR
+from ftlab.config.release import COMPOSING
 from hydra_plugins.hydra_ftlab_hub.hub import HubSearchPath
 from hydra_plugins.hydra_ftlab_searchpath.searchpath import FtlabSearchPath
 
@@ -118,7 +119,7 @@ def test_command_line_without_such_a_choice_imports_no_library_of_the_hub(tmp_pa
 
 @pytest.mark.parametrize("line", ["model=org/nope training.ep", "model=./nope training.ep", "model=tiny training.ep"])
 def test_completion_goes_on_whatever_the_choice_is(line: str, here: Any) -> None:
-    with initialize_config_dir(config_dir=str(CONF_DIR), version_base="1.3"):
+    with initialize_config_dir(config_dir=str(CONF_DIR), **COMPOSING):
         plugin = DefaultCompletionPlugin(GlobalHydra.instance().config_loader())
         found = plugin._query("config", line)
         assert found == (["training.epochs="] if "tiny" in line else [])
@@ -161,6 +162,6 @@ def test_example_composes(tmp_path: Path, composed: Callable[..., Any], monkeypa
     shutil.copytree(example, tmp_path / "example")
     monkeypatch.chdir(tmp_path / "example")
     (model,) = Path("models").iterdir()
-    cfg = composed("experiment=own-model")
-    assert cfg.model.path == str(model.absolute())
-    assert cfg.data.path == "rows.jsonl"
+    cfg = composed("experiment=our-codes")
+    assert (cfg.model.path, cfg.model.name) == (str(model.absolute()), "house-llama")
+    assert (cfg.data.path, cfg.data.name) == ("rows.jsonl", "rows")

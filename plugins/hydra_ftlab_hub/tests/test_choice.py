@@ -133,14 +133,14 @@ def test_recipe_and_own_yaml_build_on_a_folder(folder: Make, composed: Compose, 
     folder()
     conf = tmp_path / "here" / "conf"
     for name, text in {
-        "experiment/mine.yaml": "# @package _global_\ndefaults: [{override /model: ./m}]\n",
-        "model/mine.yaml": "defaults: [./m@_here_, _self_]\nname: mine\n",
+        "experiment/mine.yaml": "# @package _global_\ndefaults: [{override /model: mine}, {override /data: r.csv}]\n",
+        "model/mine.yaml": "defaults: [./m@_here_, _self_]\nname: mine\nshape: {num_hidden_layers: 1}\n",
     }.items():
         (conf / name).parent.mkdir(parents=True, exist_ok=True)
         (conf / name).write_text(text)
-    of_recipe, own = composed("experiment=mine").model, composed("model=mine").model
-    assert (of_recipe.name, own.name) == ("m", "mine")
-    assert of_recipe.shape == own.shape == read("./m").shape
+    cfg = composed("experiment=mine")
+    assert (cfg.model.name, cfg.data.path) == ("mine", "r.csv")
+    assert cfg.model.shape == {**read("./m").shape, "num_hidden_layers": 1}
 
 
 @pytest.mark.parametrize(

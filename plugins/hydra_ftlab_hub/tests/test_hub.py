@@ -50,6 +50,13 @@ def test_revision_is_read_and_kept(filled: Any, composed: Compose) -> None:
     assert said("org/Llama-1", "nope").startswith("model: must name a branch, tag or commit of 'org/Llama-1' after")
 
 
+def test_revision_beside_the_choice_is_refused_with_how_to_write_it(filled: Any) -> None:
+    problems = check_run(["model=org/Llama-1", "model.revision=v2"])
+    assert [problem.where for problem in problems] == ["model.revision"]
+    assert problems[0].fix == "Leave it out and write model=org/Llama-1@v2"
+    assert check_run(["model=qwen3-8b", "model.revision=v2"]) == []
+
+
 def test_model_without_a_card_has_an_unknown_licence(filled: Any, composed: Compose) -> None:
     fetch(NotCachedError("org/plain", None), offline=False)
     assert composed("model=org/plain").model.licence == "unknown"
