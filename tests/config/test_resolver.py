@@ -10,6 +10,7 @@ from ftlab.config.folder import CONF_DIR, conf_dir
 def test_product_reads_well() -> None:
     assert resolver.times(2e-4, 10.0) == 0.002
     assert resolver.times(2e-4, 10.0, 0.2) == 0.0004
+    assert (resolver.times(2, 16), type(resolver.times(2, 16))) == (32, int)
 
 
 def test_resolver_is_known_to_yaml() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ftlab.config import rule, validate
+from ftlab.config.folder import CONF_DIR
 from tests.config.composition import composed
 
 
@@ -140,3 +141,17 @@ def test_a_blind_test_is_served_or_scored_and_asked_one_set_of_questions() -> No
     assert fault.startswith("compare.ratings: are read with compare.action=score only")
     (fault,) = faults("task=compare", "questions=expert.jsonl", "compare.rows=9")
     assert fault.startswith("compare.rows: must be left out where `questions` is given")
+
+
+def test_factor_on_the_rate_goes_with_no_rate_of_ones_own() -> None:
+    (fault,) = faults("training.lr_factor=3", "optimizer.lr=1e-3")
+    assert fault.startswith("training.lr_factor: must be 1 where optimizer.lr is given, but is 3")
+    assert faults("optimizer.lr=1e-3") == []
+
+
+def test_factor_reaches_every_optimizer() -> None:
+    for file in (CONF_DIR / "optimizer").glob("*.yaml"):
+        assert "${training.lr_factor}" in file.read_text(), file
+    lion = composed("optimizer=lion-8bit", "training.lr_factor=3")
+    assert validate.check(lion) == []
+    assert lion.optimizer.lr == pytest.approx(3 * 0.2 * 2e-4 * 10)

@@ -491,3 +491,27 @@ def test_unreachable_hub_id_is_told_with_its_fix() -> None:
         "must be a data set that can be reached, but 'org/no-such-data-set' can't be loaded: "
     )
     assert problem.fix == "Check the id, data.hub_config, data.hub_split and your access to it."
+
+
+def test_share_of_the_training_rows_leaves_the_held_out_ones_alone(tmp_path: Path) -> None:
+    whole, half, quarter = (split(tmp_path, 80, train_share=share) for share in (1.0, 0.5, 0.25))
+    texts = [{row.messages[0].content for row in splits.train} for splits in (whole, half, quarter)]
+    assert texts[0] > texts[1] > texts[2]
+    assert [len(found) for found in texts] == [
+        len(whole.train),
+        round(len(whole.train) / 2),
+        round(len(whole.train) / 4),
+    ]
+    for splits in (half, quarter):
+        assert [row.id for row in splits.validation] == [row.id for row in whole.validation]
+        assert [row.id for row in splits.test] == [row.id for row in whole.test]
+    assert f"{len(half.train)} of {len(whole.train)} training rows are used (data.train_share=0.5)." in half.notes
+    assert "train_share" not in " ".join(whole.notes)
+    assert len({whole.key, half.key, quarter.key}) == 3, "each is kept under a name of its own"
+
+
+def test_share_takes_nothing_of_mixed_sources_and_leaves_a_row(tmp_path: Path) -> None:
+    other = write_jsonl(tmp_path / "other.jsonl", [record(number) for number in range(100, 120)])
+    splits = split(tmp_path, 40, train_share=0.001, mix=[{"path": other}])
+    assert [row.source for row in splits.train].count("other") == 20
+    assert len(splits.train) == 21
