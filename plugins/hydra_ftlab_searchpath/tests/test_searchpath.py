@@ -112,7 +112,40 @@ def test_missing_working_directory_raises_nothing(tmp_path: Path, monkeypatch: p
 def test_pack_comes_behind_the_shipped_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(make_pack(tmp_path)))
     monkeypatch.chdir(tmp_path)
+    for name in ("acme_ftlab", "acme_ftlab.conf"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     assert providers(str(CONF_DIR)) == ["hydra", "main", "ftlab-pack", "schema"]
+
+
+def test_what_is_left_out_is_said_once_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "config.yaml").write_text("a: 1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    providers(str(CONF_DIR))
+    providers(str(CONF_DIR))
+    assert capsys.readouterr().err.count("belongs to another application") == 1
+
+
+@pytest.mark.parametrize(
+    ("init", "reason"),
+    [(None, "ModuleNotFoundError: No module named 'acme_ftlab'"), ("raise RuntimeError('old')", "RuntimeError: old")],
+)
+def test_pack_that_cannot_be_imported_is_left_out_with_a_word(
+    init: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = make_pack(tmp_path)
+    (pack / "acme_ftlab" / "__init__.py").write_text(init or "", encoding="utf-8")
+    if init is None:
+        (pack / "acme_ftlab").rename(pack / "gone")
+    monkeypatch.syspath_prepend(str(pack))
+    monkeypatch.chdir(tmp_path)
+    for name in ("acme_ftlab", "acme_ftlab.conf"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert providers(str(CONF_DIR)) == ["hydra", "main", "schema"]
+    said = capsys.readouterr().err
+    assert f"The installed pack 'acme' is left out: acme_ftlab.conf can't be imported ({reason}). Reinstall" in said
 
 
 def test_example_composes_from_its_folder() -> None:

@@ -1,9 +1,23 @@
-"""Whether the application whose search path Hydra is making is ftlab."""
+"""Whether the application whose search path Hydra is making is ftlab, and what is said while it is made."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
+
+_said: set[str] = set()
+
+
+def say_once(line: str) -> None:
+    """Writes a line to standard error. Hydra makes a search path several times in a process: later times are silent.
+
+    Args:
+        line: What is to be said.
+    """
+    if line not in _said:
+        _said.add(line)
+        sys.stderr.write(f"{line}\n")
 
 
 def shipped_folder(search_path: ConfigSearchPath) -> Path | None:
