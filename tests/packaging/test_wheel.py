@@ -35,9 +35,14 @@ def test_wheel_holds_package_conf_plugins_model_and_data(wheel: Path) -> None:
         "ftlab/evaluation/blind/template/rate.html",
         "ftlab/evaluation/blind/template/rate.js",
         "ftlab/evaluation/blind/template/text.css",
+        "hydra_plugins/hydra_ftlab_hub/hub.py",
+        "hydra_plugins/hydra_ftlab_hub/_model.py",
         "hydra_plugins/hydra_ftlab_searchpath/__init__.py",
         "hydra_plugins/hydra_gpu_pool_launcher/gpu_pool_launcher.py",
         "hydra_plugins/hydra_gpu_pool_launcher/_worker.py",
+        "hydra_plugins/hydra_ftlab_optuna/optuna_sweeper.py",
+        "hydra_plugins/hydra_ftlab_optuna/_search.py",
+        "ftlab/conf/search/default.yaml",
     ):
         assert needed in names
     assert "hydra_plugins/__init__.py" not in names, "hydra_plugins must stay a native namespace package"
