@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+import hydra
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigSource
@@ -64,7 +65,9 @@ class TestSource(ConfigSourceTestSuite):
         if reason:
             pytest.skip(reason)
         base = VersionBase.instance()
-        before, base.version_base = base.version_base, _UNSPECIFIED_
+        before = base.version_base
+        if hydra.__version__.startswith("1.3."):
+            base.version_base = _UNSPECIFIED_
         yield
         base.version_base = before
 

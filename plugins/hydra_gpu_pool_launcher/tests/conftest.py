@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal.callbacks import Callbacks
@@ -19,6 +20,7 @@ from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 
 APPS = Path(__file__).parent / "apps"
+BASE: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__.startswith("1.3.") else {}  # 1.4 deprecates it
 PYTHONPATH = f"{APPS}{os.pathsep}{APPS / 'without'}"
 """Applications of their own must do without cloudpickle: what stands here in its place can't be imported."""
 
@@ -68,7 +70,7 @@ def sweeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "config.yaml").write_text("kind: good\nx: 1.5\nresume: never\nother: 1\n")
     before = HydraConfig.instance().cfg
-    with initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
+    with initialize_config_dir(str(tmp_path / "conf"), **BASE):
         yield lambda *options: Sweeper(tmp_path / "sweep", *options)
     HydraConfig.instance().cfg = before
 
