@@ -34,5 +34,5 @@ def register_resolver(name: str, resolver: Callable[..., Any]) -> None:
         name: As it stands in `${name:...}`.
         resolver: Takes what stands behind the colon.
     """
-    register = OmegaConf.register_new_resolver if _IS_1_3 else OmegaConf.register_resolver
+    register: Any = OmegaConf.register_new_resolver if _IS_1_3 else OmegaConf.register_resolver
     register(name, resolver, replace=True)
