@@ -126,6 +126,8 @@ def layer_forward(
         mlp: The fused MLP in it, which can recompute by itself; None = a plain one.
         after: Norms behind attention and behind the MLP (Gemma); None = none.
     """
+    if mlp is not None:
+        mlp.is_last = after is None
 
     def forward(self: Any, hidden_states: Tensor, **kwargs: Any) -> Tensor:
         policy = policy_of(self)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ftlab.kernels.device import product_f32
 from ftlab.kernels.gated import gated_backward, gated_forward
 from ftlab.kernels.linear import Linears
+from ftlab.kernels.recompute import is_run_again
 
 
 class Mlp:
@@ -27,11 +28,13 @@ class Mlp:
 
     Attributes:
         recompute: Whether gate and up are multiplied again in backward.
+        is_last: Whether what it returns is only added to the residual stream: where the layer is run again in
+            backward, nobody reads that, and the product that makes it is left out.
     """
 
     def __init__(self, gate_up: Linears, down: Linears, *, tanh: bool) -> None:
         self.gate_up, self.down, self.tanh = gate_up, down, tanh
-        self.recompute = False
+        self.recompute = self.is_last = False
 
     def ready(self, x: Tensor) -> bool:
         """Whether the fused path may run now."""
@@ -55,9 +58,11 @@ class _Mlp(torch.autograd.Function):
         p_TR = mlp.gate_up.project(x_TI, a_RI, [None, None]) if a_RI.shape[0] else x_TI.new_empty(x_TI.shape[0], 0)
         hidden_TF = gated_forward(gate_up, p_TR, gate_b, up_b, mlp.tanh)
         out_TI = x_TI.new_empty(x_TI.shape[0], mlp.down.stack.outputs)
-        mlp.down.stack.product(hidden_TF, out_TI)
+        is_read = not (mlp.is_last and is_run_again())
+        if is_read:
+            mlp.down.stack.product(hidden_TF, out_TI)
         h_TR = mlp.down.project(hidden_TF, down_a, [None]) if down_a.shape[0] else x_TI.new_empty(x_TI.shape[0], 0)
-        if down_a.shape[0]:
+        if down_a.shape[0] and is_read:
             out_TI.addmm_(h_TR, down_b.t())
         ctx.mlp, ctx.spent = mlp, False
         whole = None if mlp.recompute else room.whole

@@ -12,8 +12,9 @@ offload all layers keep only the inputs of their two halves, attention and MLP, 
 The random numbers of dropout are the same in both runs.
 """
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +111,28 @@ def run_again(function: Callable[..., Any], *args: Any, offload: Offload | None 
         **kwargs: More of them; these stay.
     """
     with nullcontext() if offload is None else offload.inputs():
-        return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=True, **kwargs)
+        return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=True, context_fn=_contexts, **kwargs)
+
+
+def is_run_again() -> bool:
+    """Whether this is the second run, in backward: its result is not used, only what it keeps on the way."""
+    return getattr(_thread, "again", False)
+
+
+_thread = threading.local()
+
+
+def _contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    return nullcontext(), _second_run()
+
+
+@contextmanager
+def _second_run() -> Iterator[None]:
+    _thread.again = True
+    try:
+        yield
+    finally:
+        _thread.again = False
 
 
 def offload_of(layer: nn.Module) -> Offload | None:

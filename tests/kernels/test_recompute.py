@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from ftlab.kernels.accelerate import accelerate_model, restore
+from ftlab.kernels.frozen import DenseStack
 from ftlab.kernels.recompute import ALL, LEAST, NONE, Recompute, set_recompute
-from tests.kernels.blocks import build, run
+from tests.kernels.blocks import SHAPE, build, run
 
 IDS = torch.randint(1, 128, (2, 12), generator=torch.Generator().manual_seed(5))
 PARTS = [Recompute(norms=True), Recompute(mlp=True), Recompute(norms=True, mlp=True)]
@@ -52,3 +53,22 @@ def test_generation_is_left_alone() -> None:
 def test_a_model_without_layers_is_refused() -> None:
     with pytest.raises(ValueError, match="must have decoder layers, but Linear has no list `layers`"):
         set_recompute(nn.Linear(2, 2), ALL)
+
+
+@pytest.mark.parametrize(("kind", "left_out"), [("llama", True), ("gemma3_text", False)])
+def test_product_that_nobody_reads_is_left_out_when_a_layer_is_run_again(kind: str, left_out: bool) -> None:
+    model = build(kind)
+    accelerate_model(model)
+    products: list[tuple[int, int]] = []
+    inner = DenseStack.product
+
+    def counted(self: DenseStack, x_TI: torch.Tensor, out_TO: torch.Tensor) -> None:
+        products.append((self.inputs, self.outputs))
+        inner(self, x_TI, out_TO)
+
+    set_recompute(model, ALL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DenseStack, "product", counted)
+        run(model, IDS)
+    down = products.count((SHAPE["intermediate_size"], SHAPE["hidden_size"]))
+    assert down == (2 if left_out else 4)  # two layers, run twice
