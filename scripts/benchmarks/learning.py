@@ -126,7 +126,7 @@ def _prepare(base: str, tokens: int, device: str) -> tuple[list[EncodedRow], lis
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-    print(f"the wide base after {WIDE_STEPS} steps: loss {float(loss):.3f}")
+    print(f"the wide base after {WIDE_STEPS} steps: loss {float(loss.detach()):.3f}")
     return rows[1::2], held_out, {name: weight.detach().bfloat16() for name, weight in model.state_dict().items()}
 
 
