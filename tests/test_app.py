@@ -121,6 +121,15 @@ def test_failing_jobs_of_a_multirun_leave_the_others_alone(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.glob("multirun/*/*/*-qlora-*")) == names
 
 
+def test_ablation_is_a_multirun_by_itself_on_the_launcher_that_is_asked_for(tmp_path: Path) -> None:
+    done = run(tmp_path, "ablation=data-size", "data.train_share=0.5,1", "hydra/launcher=basic", "seed=2")
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in tmp_path.glob("multirun/*/*/[0-9]-*"))
+    assert names == ["0-qlora-train_share0.5", "1-qlora-train_share1"]
+    alone = run(tmp_path, "ablation=data-size", "data.train_share=0.5", "hydra.mode=RUN")
+    assert (alone.returncode, len(list(tmp_path.glob("runs/*/*")))) == (0, 1), alone.stderr
+
+
 def test_multirun_whose_failures_are_all_input_ends_with_two(tmp_path: Path) -> None:
     done = run(tmp_path, "-m", "method=full,lora", "quantization=nf4")
     assert done.returncode == 2
