@@ -27,8 +27,9 @@ def section(
         sources: Where rows come from: name, first id and end id (exclusive).
 
     Returns:
-        Plain data: `answers` and `text` over all rows, `sources` and `lengths` on the answers, and the `difference` of
-        the loss on the answers, tuned less base, with its paired interval. None where nothing was measured.
+        Plain data: `answers` and `text` over all rows; `sources` and `lengths` on the answers, each with its `text`;
+        and the `difference` of the loss on the answers, tuned less base, with its paired interval. None where nothing
+        was measured.
     """
     if base is None and tuned is None:
         return None
@@ -37,10 +38,7 @@ def section(
     assert known is not None
     return {
         "answers": {name: _answers(rows) for name, rows in both.items()},
-        "text": {
-            name: None if rows is None else _dict(figure(rows.text_nll, rows.text_tokens))
-            for name, rows in both.items()
-        },
+        "text": {name: _text(rows) for name, rows in both.items()},
         "sources": list(_groups(both, _by_source(known, sources))),
         "lengths": list(_groups(both, _by_length(known))),
         "difference": None if base is None or tuned is None else _difference(base, tuned),
@@ -49,6 +47,10 @@ def section(
 
 def _answers(rows: RowSums | None) -> dict[str, Any] | None:
     return None if rows is None else _dict(figure(rows.answer_nll, rows.answer_tokens))
+
+
+def _text(rows: RowSums | None) -> dict[str, Any] | None:
+    return None if rows is None else _dict(figure(rows.text_nll, rows.text_tokens))
 
 
 def _dict(found: Figure | None) -> dict[str, Any] | None:
@@ -60,9 +62,10 @@ def _groups(
 ) -> Iterator[dict[str, Any]]:
     """Figures of groups of rows, of those that have rows with an answer."""
     for name, chosen in groups:
-        figures = {arm: None if rows is None else _answers(rows.at(chosen)) for arm, rows in both.items()}
+        parts = {arm: None if rows is None else rows.at(chosen) for arm, rows in both.items()}
+        figures = {arm: _answers(rows) for arm, rows in parts.items()}
         if any(figures.values()):
-            yield {"name": name, **figures}
+            yield {"name": name, **figures, "text": {arm: _text(rows) for arm, rows in parts.items()}}
 
 
 def _by_source(rows: RowSums, sources: Sequence[tuple[str, int, int]]) -> Iterator[tuple[str, NDArray[np.bool_]]]:

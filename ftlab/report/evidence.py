@@ -58,7 +58,9 @@ def perplexity(section: Mapping[str, Any] | None) -> dict[str, Any] | None:
     for place, (title, entries) in enumerate(groups.items()):
         if place and len(entries) < 2:
             continue
-        rows += [_perplexity_row(entry) for entry in entries[:_LISTED] if any(entry.get(name) for name in MODELS)]
+        for entry in entries[:_LISTED]:
+            text = {"name": f"{entry['name']}, whole texts", **(entry.get("text") or {})}
+            rows += [_perplexity_row(one) for one in (entry, text) if any(one.get(name) for name in MODELS)]
         left_out += max(0, len(entries) - _LISTED)
         if plot := _pair_plot(entries[:_SHOWN], "perplexity; bars: 95 % interval over rows"):
             plots.append((title, plot))

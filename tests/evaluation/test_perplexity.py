@@ -169,6 +169,9 @@ def test_section_tells_sources_and_lengths_apart() -> None:
         ("257–512 tokens", 1),
     ]
     assert found["lengths"][1]["tuned"]["low"] is None  # one row
+    texts = [(one["text"]["base"], one["text"]["tuned"]["tokens"]) for one in found["sources"]]
+    assert texts == [(None, 39 + 63), (None, 64 + 299)]
+    assert found["lengths"][0]["text"]["tuned"]["loss"] == pytest.approx((90 + 120) / (39 + 63))
     assert found["difference"] is None
 
 

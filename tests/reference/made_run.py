@@ -21,7 +21,9 @@ def made_figure(loss: float, rows: int = 62, tokens: int = 1986, spread: float =
 
 
 def made_pair(name: str, base: float, tuned: float, rows: int = 20) -> dict[str, Any]:
-    return {"name": name, "base": made_figure(base, rows, rows * 30, 0.1), "tuned": made_figure(tuned, rows, rows * 30)}
+    pair = {"base": made_figure(base, rows, rows * 30, 0.1), "tuned": made_figure(tuned, rows, rows * 30)}
+    text = {"base": made_figure(base + 1, rows, rows * 70), "tuned": made_figure(tuned + 2, rows, rows * 70)}
+    return {"name": name, **pair, "text": text}
 
 
 def made_failure(word: str, number: int, cause: str) -> dict[str, Any]:
