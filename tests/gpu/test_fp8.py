@@ -5,6 +5,10 @@ import torch
 from torch import nn
 
 from ftlab.kernels import fp8
+from ftlab.kernels.accelerate import accelerate_model
+from ftlab.model.load import load_model
+from ftlab.quantization.config import quantization_config
+from tests.kernels.blocks import run, with_lora
 
 pytestmark = pytest.mark.gpu
 
@@ -41,3 +45,27 @@ def test_products_equal_the_cpu(kind: str) -> None:
     other.product(x.cuda(), out_there)
     assert (out_there.cpu() - out).float().norm() < 0.01 * out.float().norm()
     assert (other.back(dy.cuda()).cpu() - own.back(dy)).float().norm() < 0.01 * dy.float().norm()
+
+
+def test_base_is_rounded_while_it_loads_and_learns_near_its_unpacked_weights() -> None:
+    shape = {
+        "model_type": "llama", "vocab_size": 512, "hidden_size": 512, "intermediate_size": 2048,
+        "num_hidden_layers": 16, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 64,
+    }  # fmt: skip
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    config = quantization_config("fp8")
+    base = load_model(path=None, weights="random", shape=shape, device="cuda", quantization_config=config)
+    linear = sum(module.weight.numel() for module in base.modules() if isinstance(module, fp8.Fp8Linear))
+    assert linear > 50e6
+    assert torch.cuda.max_memory_allocated() - before < 2 * linear  # never as much as in 16 bits
+    model = with_lora(base.requires_grad_(False), adapter_dtype=torch.float32)
+    ids = torch.randint(1, 512, (4, 128), device="cuda")
+    with torch.autocast("cuda", torch.bfloat16):
+        logits, grads = run(model, ids)
+        notes = accelerate_model(model)
+        assert not [note for note in notes if "plain" in note]
+        fused_logits, fused_grads = run(model, ids)
+    assert 0 < (fused_logits - logits).float().norm() < 0.2 * logits.float().norm()
+    for name, grad in grads.items():
+        assert nn.functional.cosine_similarity(fused_grads[name].flatten(), grad.flatten(), dim=0) > 0.7, name
