@@ -22,10 +22,10 @@ from tests.callbacks.watched import watch
 def study(tmp_path: Path) -> Iterator[optuna.Study]:
     """A search of which this process runs trial 1; trial 0 is done, and was better than any run here can be."""
     before = HydraConfig.instance().cfg
-    words = ["hydra/sweeper=ftlab_optuna", f"hydra.sweep.dir={tmp_path}", "hydra.sweeper.trial=1"]
+    words = ["hydra/sweeper=ftlab_optuna", f"hydra.sweep.dir={tmp_path}", "hydra.mode=MULTIRUN"]
     with initialize(config_path=None, **COMPOSING):
         cfg = compose(overrides=[*words, "+hydra.sweeper.pruner_options.n_startup_trials=1"], return_hydra_config=True)
-    cfg.hydra.runtime.cwd = str(tmp_path)
+    cfg.hydra.runtime.cwd, cfg.hydra.job.num = str(tmp_path), 1
     HydraConfig.instance().set_config(cfg)
     study = open_study(cfg.hydra)
     first = study.ask()

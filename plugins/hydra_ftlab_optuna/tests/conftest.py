@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hydra
 import optuna
 import pytest
 from hydra import compose, initialize
@@ -16,6 +17,7 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.hydra_ftlab_optuna._study import _storage
 
+BASE: dict[str, Any] = {"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}  # 1.4 deprecates it
 APPS = Path(__file__).parent / "apps"
 
 
@@ -59,6 +61,6 @@ class Search:
 def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Search]]:
     monkeypatch.syspath_prepend(str(APPS))
     before = HydraConfig.instance().cfg
-    with initialize(config_path=None, version_base="1.3"):
+    with initialize(config_path=None, **BASE):
         yield lambda *options, folder="sweep": Search(tmp_path / folder, *options)
     HydraConfig.instance().cfg = before

@@ -183,7 +183,7 @@ def test_single_run_keeps_the_flags_and_drops_the_sweep() -> None:
 def test_labels_leave_out_what_all_jobs_have() -> None:
     assert labels([Job(0, ("a=1", "b=1")), Job(1, ("a=1", "b=2"))]) == {0: "b=1", 1: "b=2"}
     assert labels([Job(0, ("a=1",))]) == {0: "a=1"}
-    assert labels([Job(0, ("a=1", "hydra.sweeper.trial=0")), Job(1, ("a=1", "hydra.sweeper.trial=1"))])[1] == "a=1"
+    assert labels([Job(0, ("a=1", "hydra.a=0")), Job(1, ("a=1", "hydra.a=1"))])[1] == "a=1"
     assert labels([Job(0, ())]) == {0: "(no overrides)"}
 
 

@@ -49,8 +49,8 @@ def search(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> None:
     goes_on = f", {ended} of them before" if ended else ""
     log.info(f"{options.n_trials} trials{goes_on}; {', '.join(space.searched)} by {type(study.sampler).__name__}")
     while batch := _next(study, space, options):
-        overrides = [[*space.overrides(trial.params), f"hydra.sweeper.trial={trial.number}"] for trial in batch]
-        results = sweeper.launcher.launch(overrides, initial_job_idx=batch[0].number)
+        overrides = [space.overrides(trial.params) for trial in batch]
+        results = sweeper.launcher.launch(overrides, initial_job_idx=batch[0].number)  # a job's number is its trial's
         errors = [error for trial, result in zip(batch, results, strict=True) for error in _tell(study, trial, result)]
         for trial in batch:
             log.info(_outcome(study, trial.number))

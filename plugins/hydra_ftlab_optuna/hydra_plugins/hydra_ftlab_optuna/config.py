@@ -51,9 +51,6 @@ class OptunaSweeperConf:
     # More failed trials than this share of n_trials end the search.
     max_failure_rate: float = 0.2
 
-    # The job's trial. The sweeper sets it for each job; not for you.
-    trial: int | None = None
-
 
 _STORE = ConfigStore.instance()
 _STORE.store(group="hydra/sweeper", name="ftlab_optuna", node=OptunaSweeperConf, provider="ftlab_optuna")

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from hydra_plugins.hydra_ftlab_optuna.config import TARGET
@@ -68,7 +69,8 @@ class _Key:
 
     def __init__(self, hydra: DictConfig) -> None:
         self.hydra = hydra
-        self._parts = (hydra.sweep.dir, hydra.sweeper.storage, hydra.sweeper.study_name, hydra.sweeper.trial)
+        self.number = hydra.job.num
+        self._parts = (hydra.sweep.dir, hydra.sweeper.storage, hydra.sweeper.study_name, self.number)
 
     def __hash__(self) -> int:
         return hash(self._parts)
@@ -84,14 +86,17 @@ def _open(key: _Key) -> "Trial":
     from hydra_plugins.hydra_ftlab_optuna._study import open_study
 
     study = open_study(key.hydra)
-    return Trial(study, study.trials[key.hydra.sweeper.trial]._trial_id)
+    return Trial(study, study.trials[key.number]._trial_id)
 
 
 def _hydra() -> DictConfig | None:
-    """Returns Hydra's configuration if this is the job of a search."""
+    """Returns Hydra's configuration if this is the job of a search: its number is the trial's.
+
+    Hydra carries its configuration, and the number in it, through every launcher.
+    """
     whole: Any = HydraConfig.instance().cfg
     if whole is None:
         return None
     hydra: DictConfig = whole.hydra
-    is_trial = hydra.sweeper.get("_target_") == TARGET and hydra.sweeper.get("trial") is not None
-    return hydra if is_trial else None
+    is_job = hydra.mode == RunMode.MULTIRUN and "num" in hydra.job
+    return hydra if is_job and hydra.sweeper.get("_target_") == TARGET else None

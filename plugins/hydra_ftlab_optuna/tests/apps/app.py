@@ -28,7 +28,7 @@ def task(cfg: DictConfig) -> float | None:
     return loss
 
 
-@hydra.main(version_base="1.3", config_path=None)
+@hydra.main(config_path=None, **({"version_base": "1.3"} if hydra.__version__.startswith("1.3") else {}))
 def main(cfg: DictConfig) -> float | None:
     return task(cfg)
 
