@@ -99,7 +99,8 @@ def _clause(row: Row, rows: Sequence[Row], best: Mapping[str, Sequence[str]]) ->
     if len(strengths) == len(best):
         return "nothing that can be compared here speaks against it"
     if strengths:
-        return f"choose it when {' or '.join(_WHEN[key] for key in strengths)}"
+        *first, last = (_WHEN[key] for key in strengths)
+        return "choose it when " + (f"{', '.join(first)} or {last}" if first else last)
     for other in rows:
         if other is not row and all(row.name not in best[key] and _is_as_good(other, row, key) for key in best):
             return f"nothing that can be compared here speaks for it: {other.name} is at least as good"

@@ -32,6 +32,8 @@ _TITLES = {
 """Of columns whose own title is too wide for a narrow terminal."""
 
 _ROWS_SHOWN, _JOBS_SHOWN = 24, 8
+_WIDE_COLUMNS = 96
+"""From this width on intervals stand on one line."""
 _NAME_CHARACTERS, _REASON_CHARACTERS = 40, 200
 
 
@@ -46,7 +48,12 @@ def print_comparison(console: Console, comparison: Comparison, files: str = "") 
     shown = comparison.rows[:_ROWS_SHOWN]
     parts: list[RenderableType] = []
     if any(row.values for row in shown):
-        parts += [_quality(comparison, shown), Text(), _cost(comparison, shown), *_chosen(shown)]
+        parts += [
+            _quality(comparison, shown, is_wide=console.width >= _WIDE_COLUMNS),
+            Text(),
+            _cost(comparison, shown),
+            *_chosen(shown),
+        ]
     if (more := len(comparison.rows) - len(shown)) > 0:
         parts.append(Text(f"{more:,} more rows are in the files.", style="dim"))
     parts += [*_sentences("Verdict", comparison.verdict), *_sentences("Mind", comparison.warnings, "yellow")]
@@ -57,7 +64,7 @@ def print_comparison(console: Console, comparison: Comparison, files: str = "") 
     console.print(Panel(Group(*parts), title=title, border_style="cyan", expand=True))
 
 
-def _quality(comparison: Comparison, rows: Sequence[Row]) -> RenderableType:
+def _quality(comparison: Comparison, rows: Sequence[Row], *, is_wide: bool) -> RenderableType:
     """What was learned and forgotten, with intervals; the base stands above the rows."""
     table, columns = _new_table(comparison, _QUALITY)
     table.add_column("p", justify="right", min_width=5)
@@ -65,7 +72,7 @@ def _quality(comparison: Comparison, rows: Sequence[Row]) -> RenderableType:
         cells = [shown_value(column.key, base[column.key]) if column.key in base else "" for column in columns]
         table.add_row("base", *cells, "", style="dim")
     for row in rows:
-        values = [_cell(row, column, comparison, with_interval=True) for column in columns]
+        values = [_with_interval(row, column, comparison, is_wide=is_wide) for column in columns]
         table.add_row(_name(row), *values, shown_p(row.difference.p_holm) if row.difference else "")
     table.caption = Text("below: 95 % interval over seeds; p: held-out loss against the first row", style="dim")
     table.caption_justify = "left"
@@ -78,7 +85,7 @@ def _cost(comparison: Comparison, rows: Sequence[Row]) -> RenderableType:
     table.add_column("quality\nkept", justify="right", min_width=7)
     table.add_column("runs", justify="right", min_width=4)
     for row in rows:
-        cells = [_cell(row, column, comparison, with_interval=False) for column in columns]
+        cells = [_cell(row, column, comparison) for column in columns]
         runs = Text(f"{row.done:,}/{row.asked:,}", style="" if row.done == row.asked else "red")
         table.add_row(_name(row), *cells, shown_value("kept", row.kept), runs)
     return table
@@ -106,20 +113,21 @@ def _chosen(rows: Sequence[Row]) -> Iterable[RenderableType]:
             yield Text(f"{_short(row.name, _NAME_CHARACTERS)}: best with {one_line(', '.join(chosen))}", style="dim")
 
 
-def _cell(row: Row, column: Column, comparison: Comparison, *, with_interval: bool) -> Text:
+def _cell(row: Row, column: Column, comparison: Comparison) -> Text:
     measured = row.values.get(column.key)
     if measured is None:
         return Text("–", style="dim")
     is_best = measured.mean == _best(column, comparison.rows)
-    text = Text(shown_value(column.key, measured.mean), style="green" if is_best else "")
-    if with_interval and (interval := shown_interval(column.key, measured)):
-        text.append(f"\n{_narrow(interval)}", style="dim")
+    return Text(shown_value(column.key, measured.mean), style="green" if is_best else "")
+
+
+def _with_interval(row: Row, column: Column, comparison: Comparison, *, is_wide: bool) -> Text:
+    """A cell with its interval below: on one line where there is room, else broken at its spaces."""
+    text = _cell(row, column, comparison)
+    if (measured := row.values.get(column.key)) and (interval := shown_interval(column.key, measured)):
+        has_sign = set("+−") & set(interval)
+        text.append(f"\n{interval.replace(' to ', '–') if is_wide and not has_sign else interval}", style="dim")
     return text
-
-
-def _narrow(interval: str) -> str:
-    """An interval with a dash, unless one of its ends has a sign."""
-    return interval if set("+−") & set(interval) else interval.replace(" to ", "–")
 
 
 def _best(column: Column, rows: Sequence[Row]) -> float | None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from ftlab.report.sweep.compare import compare
-from ftlab.report.sweep.comparison import Comparison
+from ftlab.report.sweep.comparison import Comparison, Measured
 from ftlab.report.sweep.read import read_sweep
 from ftlab.report.sweep.terminal import print_comparison
 from ftlab.report.sweep.text import markdown, table, write_texts
@@ -103,6 +103,11 @@ def test_files_are_written_whole_and_read_back(hostile: Comparison, tmp_path: Pa
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_terminal_shows_all_columns_within_its_width(comparison: Comparison, width: int) -> None:
+    wide = {"loss": (1.088, 0.963, 1.214), "perplexity": (2.97, 2.62, 3.366), "format_rate": (0.533, 0.246, 0.82)}
+    wide |= {"forgetting": (0.371, 0.081, 0.662), "general_rate": (0.842, 0.685, 0.998)}
+    widest = {key: Measured(*ends, 3) for key, ends in wide.items()}
+    rows = tuple(replace(row, values={**row.values, **widest}) for row in comparison.rows)
+    comparison = replace(comparison, rows=rows)
     console = Console(width=width, record=True, file=io.StringIO())
     print_comparison(console, comparison, "multirun/comparison.html")
     lines = console.export_text().split("\n")
