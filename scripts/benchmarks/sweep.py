@@ -70,8 +70,9 @@ def main() -> None:
         "written": sorted(path.name for path in options.sweep.iterdir() if path.is_file()),
     }
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "sweep.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1))
+    text = json.dumps(found, indent=1).replace(str(options.sweep), "sweep")  # where it lay says nothing
+    (options.out / "sweep.json").write_text(f"{text}\n", encoding="utf-8")
+    print(text)
 
 
 def _name(number: int, job: list[str]) -> str:
