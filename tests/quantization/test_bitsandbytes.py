@@ -80,9 +80,7 @@ def test_compute_dtype_is_float32_on_a_cpu_unless_named() -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"must be one of none, nf4, fp4, int8, fp8, but is 'nf5'"
-    ):
+    with pytest.raises(ValueError, match=r"must be one of none, nf4, fp4, int8, fp8, but is 'nf5'"):
         quantization_config("nf5")  # type: ignore[arg-type]
 
 
