@@ -55,7 +55,7 @@ def fixed_keys(overrides: Sequence[str]) -> list[str]:
     return [key for key, override in last.items() if not override.is_sweep_override()]
 
 
-def job_name(method: str, lr: float, overrides: Sequence[str], left_out: Sequence[str]) -> str:
+def job_name(method: str, lr: int | float, overrides: Sequence[str], left_out: Sequence[str]) -> str:
     """Names a job by its method and by what the sweep varies; fit for a folder's name on every system.
 
     Args:

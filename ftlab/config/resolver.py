@@ -36,7 +36,7 @@ _SIGNIFICANT_DIGITS = 12
 _INDENT = 16
 
 
-def times(*factors: float) -> float:
+def times(*factors: int | float) -> int | float:
     """Multiplies its arguments: a method's learning rate by a model's factor.
 
     Args:

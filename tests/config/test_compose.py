@@ -23,7 +23,7 @@ def faults(*overrides: str) -> list[str]:
         ("method.exclude_modules=[a]", "method.exclude_modules: is not a key. To set a key of peft.LoraConfig that"),
         ("+training.epochs=3", "training.epochs: is a key already. Leave out the +: training.epochs=3"),
         ("~training.epoch", "training.epoch: is not a key, so it can't be left out."),
-        ("method.lr_multipliers=[1]", "method.lr_multipliers: can't be [1]: Cannot merge DictConfig with ListConfig"),
+        ("method.lr_multipliers=[1]", "method.lr_multipliers: can't be [1]: Cannot merge "),
         ("method=lora,qlora", "method: must be one value, but is lora,qlora. Add -m to run each of them"),
         ("training.max_steps=range(1,4)", "training.max_steps: must be one value, but is range(1,4). Add -m"),
         ("model=[tiny,custom]", "model: must be one choice, but is [tiny,custom]. Name one, or run each with -m."),
