@@ -136,8 +136,12 @@ def with_shape(job: Job, shape: Shape) -> Job:
 
 
 def _same_load(plan: Plan, job: Job, given: Mapping[str, Any]) -> Plan:
-    """Plans another job at the same budget and recomputation: what the job itself saves."""
-    return make_plan(job, plan.load, plan.device_bytes, supervised_share=given.get("supervised_share", 1.0))
+    """Plans another job at the same budget and recomputation: what the job itself saves.
+
+    Where that isn't enough, as the run itself would be planned with it: another recomputation may be smaller then.
+    """
+    same = make_plan(job, plan.load, plan.device_bytes, supervised_share=given.get("supervised_share", 1.0))
+    return same if same.fits else _again(plan, job, given)
 
 
 def _again(plan: Plan, job: Job, given: Mapping[str, Any], **changed: Any) -> Plan:

@@ -85,7 +85,7 @@ def test_text_plan_names_terms_verdict_and_changes(capsys: pytest.CaptureFixture
         ("method=adalora", "trainer.memory=12GB"),
         ("method=lora", "quantization=int8", "trainer.memory=8GB"),
         ("method=lora", "trainer=cpu", "trainer.memory=12GB"),
-        ("training.micro_batch_tokens=32768", "trainer.memory=12GB"),
+        ("training.micro_batch_tokens=32768", "trainer.memory=11GB"),
         ("training.recompute=none", "trainer.memory=10GB"),
         ("model=llama3-70b", "method=article", "trainer.memory=12GB"),
     ],
