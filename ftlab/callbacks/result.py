@@ -74,6 +74,11 @@ class StepResult(Protocol):
         ...
 
     @property
+    def idle_s(self) -> float | None:
+        """Seconds that the device waited before this step; None where it isn't known."""
+        ...
+
+    @property
     def grad_norm(self) -> Tensor | None:
         """Norm of all gradients before clipping, shape []; None where it wasn't measured."""
         ...

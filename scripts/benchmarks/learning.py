@@ -112,7 +112,7 @@ def _prepare(base: str, tokens: int, device: str) -> tuple[list[EncodedRow], lis
     held_out = micro_batches(encoder.encode_all(splits.validation), tokens)
     if base == "tiny":
         return rows, held_out, None
-    first = Encoder(tokenizer, train_on="all", max_row_tokens=512).encode_all(splits.train[::2])
+    first = Encoder(tokenizer, train_on="assistant", max_row_tokens=512).encode_all(splits.train[::2])
     torch.manual_seed(0)
     model = _base(base, device, None).float().train()
     model.requires_grad_(True)

@@ -25,7 +25,7 @@ from tests.reference.read_wandb import read_offline_run
 STEPS = 8
 MEASURED = {
     metric.ATTEMPT, metric.TOKENS_PER_S, metric.SUPERVISED_TOKENS_PER_S, metric.STEP_S, metric.ELAPSED_S,
-    metric.MEMORY_PEAK_BYTES,
+    metric.MEMORY_PEAK_BYTES, metric.IDLE_S,
 }  # fmt: skip
 """What is another number each time."""
 

@@ -9,6 +9,7 @@ import importlib
 import io
 import pickle
 import sys
+import warnings
 from collections import ChainMap
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,8 @@ def _by_value(cloudpickle: ModuleType, value: Any) -> bytes:
 
     pickler = type("ByValue", (cloudpickle.Pickler,), {"dispatch_table": ChainMap({CodeType: reduce_code}, table)})
     buffer = io.BytesIO()
-    pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    with warnings.catch_warnings(action="ignore"):  # it reads the names of all loaded modules, deprecated ones too
+        pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
     return buffer.getvalue()
 
 
