@@ -2,7 +2,11 @@
 
 import io
 import json
+import pickle
+import sys
+import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from hydra_plugins.hydra_gpu_pool_launcher._compose import single_run_argv
 from hydra_plugins.hydra_gpu_pool_launcher._job import Job, Status, from_plain, identity, to_plain
 from hydra_plugins.hydra_gpu_pool_launcher._record import Record
 from hydra_plugins.hydra_gpu_pool_launcher._result import checked_progress
+from hydra_plugins.hydra_gpu_pool_launcher._send import dumps
 from hydra_plugins.hydra_gpu_pool_launcher._slots import find_slots, parse_listing
 from hydra_plugins.hydra_gpu_pool_launcher._table import choose, draw, short_labels
 from hydra_plugins.hydra_gpu_pool_launcher._words import bytes_text, duration, labels, left_s, sweep_left_s
@@ -251,3 +256,17 @@ def test_example_names_what_exists() -> None:
     from hydra_plugins.hydra_gpu_pool_launcher.config import GpuPoolLauncherConf
 
     assert launcher.keys() <= set(OmegaConf.structured(GpuPoolLauncherConf))
+
+
+def test_modules_with_deprecated_names_do_not_stop_what_is_sent_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deprecated(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            warnings.warn(f"{name} is deprecated", FutureWarning, stacklevel=2)
+            raise AttributeError(name)
+
+    def nameless() -> int:
+        return 7
+
+    nameless.__module__ = None  # type: ignore[assignment]  # so that all loaded modules are asked for it
+    monkeypatch.setitem(sys.modules, "deprecated_names", Deprecated("deprecated_names"))
+    assert pickle.loads(dumps(nameless))() == 7
