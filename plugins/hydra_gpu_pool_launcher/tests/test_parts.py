@@ -258,15 +258,20 @@ def test_example_names_what_exists() -> None:
     assert launcher.keys() <= set(OmegaConf.structured(GpuPoolLauncherConf))
 
 
-def test_modules_with_deprecated_names_do_not_stop_what_is_sent_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_with_deprecated_names_do_not_stop_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     class Deprecated(ModuleType):
         def __getattr__(self, name: str) -> object:
             warnings.warn(f"{name} is deprecated", FutureWarning, stacklevel=2)
             raise AttributeError(name)
 
-    def nameless() -> int:
-        return 7
+    class Anchor:
+        __module__ = None  # type: ignore[assignment]  # so that all loaded modules are asked for its name, in their order
 
-    nameless.__module__ = None  # type: ignore[assignment]  # so that all loaded modules are asked for it
+        def __reduce__(self) -> str:
+            return "ANCHOR"
+
+    home = ModuleType("home_of_the_anchor")
+    home.ANCHOR = Anchor()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "deprecated_names", Deprecated("deprecated_names"))
-    assert pickle.loads(dumps(nameless))() == 7
+    monkeypatch.setitem(sys.modules, "home_of_the_anchor", home)
+    assert pickle.loads(dumps(home.ANCHOR)) is home.ANCHOR
