@@ -33,10 +33,9 @@ def test_full_that_almost_fits_is_told_to_page_before_it_is_told_to_train_less()
 
 
 def test_budget_that_the_user_set_too_high_is_given_back_to_the_plan() -> None:
-    plan = choose(
-        JOB, device_bytes=24 * GIB, longest_row=1024, step_tokens=32768, micro_batch_tokens=32768, recompute="none"
-    )
-    changes = {change.override: change for change in advise(plan, MODELS)}
+    given = {"micro_batch_tokens": 32768, "recompute": "none"}
+    plan = choose(JOB, device_bytes=24 * GIB, longest_row=1024, step_tokens=32768, **given)
+    changes = {change.override: change for change in advise(plan, MODELS, given)}
     assert changes["training.micro_batch_tokens=auto training.recompute=auto"].fits
     assert "optimizer=paged-adamw-8bit" not in changes  # it alone would save next to nothing
 
