@@ -69,22 +69,26 @@ def check_arithmetic(arithmetic: str, capability: tuple[int, int] | None) -> Ite
         )
 
 
-def fp8_notes(kind: str, capability: tuple[int, int] | None) -> list[str]:
-    """Says what a base in FP8 doesn't bring on this device.
+def fp8_notes(kind: str, arithmetic: str) -> list[str]:
+    """Says what a base in FP8 doesn't bring.
 
     Args:
         kind: `quantization.kind`.
-        capability: The GPU's CUDA capability; None = the run takes the CPU.
+        arithmetic: `kernels.arithmetic`.
 
     Returns:
-        At most one sentence.
+        At most one note.
     """
-    if kind != "fp8" or (capability is not None and capability >= _FP8_CAPABILITY):
+    if kind != "fp8":
         return []
-    device = "The CPU" if capability is None else "A GPU of CUDA capability {}.{}".format(*capability)
+    if arithmetic == "fp8":
+        return [
+            "kernels=fp8 with quantization=fp8 is not shown to learn in a real run: on an H100, one of 14 steps had a "
+            "gradient that was zero or not finite. Watch train/grad_norm, or use kernels=auto, which is exact."
+        ]
     return [
-        f"{device} has no FP8 tensor cores: quantization=fp8 unpacks its weights for each product, which saves memory "
-        "and costs time; quantization=nf4 is half as large."
+        "quantization=fp8 unpacks its weights for each product, which saves memory and costs time; quantization=nf4 is "
+        "half as large."
     ]
 
 

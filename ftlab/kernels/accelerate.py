@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ftlab.kernels import blocks
 from ftlab.kernels.adapter import Adapter, obstacle
 from ftlab.kernels.blocks import NormSpec
-from ftlab.kernels.fp8 import Fp8Linear, Fp8Stack, multiplies_fp8
+from ftlab.kernels.fp8 import Fp8Linear, Fp8Stack
 from ftlab.kernels.frozen import DenseStack, Stack, UnpackedStack, stack_obstacle
 from ftlab.kernels.linear import Linears
 from ftlab.kernels.mlp import Mlp
@@ -23,7 +23,7 @@ from ftlab.kernels.nf4 import dequantize_into
 from ftlab.kernels.recompute import decoder_layers
 
 Arithmetic = Literal["model", "fp8"]
-"""Of the frozen products: as the weights come, or on FP8 tensor cores."""
+"""Of the frozen products: in 16 or 32 bits whatever holds the weights, or on FP8 tensor cores."""
 
 _ATTENTION = {
     "LlamaAttention", "MistralAttention", "Qwen2Attention", "Qwen3Attention", "Gemma3Attention", "Phi3Attention",
@@ -137,7 +137,7 @@ class _Builder:
 
     def _stack(self, bases: list[Any], ranks: int) -> Stack:
         eight_bits, four_bits = isinstance(bases[0], Fp8Linear), type(bases[0]).__name__ == "Linear4bit"
-        if self._arithmetic == "fp8" or (eight_bits and multiplies_fp8(bases)):
+        if self._arithmetic == "fp8":
             stack8 = Fp8Stack(bases, ranks)
             if self._affords(stack8.needed_bytes()):
                 stack8.hold()

@@ -9,7 +9,6 @@ Backward  dy · diag(c) ≈ diag(t) d8,  dx = diag(t) (d8 W8)          (the weig
 LoRA, head and attention stay in 16 bits. Shape letters: T tokens, I inputs, O outputs.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,9 +20,8 @@ from ftlab.kernels.nf4 import dequantize_into, quantization_of
 
 E4M3 = torch.float8_e4m3fn
 E4M3_MAX = 448.0
-CAPABILITY = (8, 9)
-"""The CUDA capability from which devices have FP8 tensor cores: Ada, Hopper."""
-_TINY = 1e-12
+_TINY = 1e-30
+"""The least scale. Gradients of a mean over many tokens are small: a line of 1e-12 must keep its digits."""
 
 
 def quantise_rows(x_TI: Tensor, factor_I: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -58,7 +56,7 @@ class Fp8Linear(nn.Linear):
     """A frozen linear layer whose weight is FP8 with one float32 scale an output: 1 byte a parameter.
 
     By itself it multiplies by unpacked weights, in the dtype of its input or of autocast; they are unpacked again in
-    backward, not kept. The fused kernels multiply in FP8 where the device can.
+    backward, not kept. Products in FP8 are those of `Fp8Stack`.
 
     The weight is held as bytes: whoever casts or adapts itself to weights of a floating dtype (PEFT gives adapters
     the dtype of their base) would take 8 bits for one to compute in.
@@ -82,7 +80,7 @@ class Fp8Linear(nn.Linear):
 
     def unpack_into(self, out_OI: Tensor) -> None:
         """Writes the weight that the bytes stand for, in the dtype of `out_OI`."""
-        torch.mul(self.weight8.to(out_OI.dtype), self.scales, out=out_OI)
+        out_OI.copy_(self.weight8).mul_(self.scales)
 
     def unpacked(self, dtype: torch.dtype) -> Tensor:
         """The weight [O, I] that the bytes stand for."""
@@ -109,18 +107,6 @@ class _UnpackedProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None]:
         return dy @ ctx.layer.unpacked(dy.dtype), None
-
-
-def multiplies_fp8(layers: Sequence[Any]) -> bool:
-    """Whether the device of these layers has FP8 tensor cores that take their sizes.
-
-    Args:
-        layers: Linear layers that read the same input.
-    """
-    weight: Tensor = layers[0].weight
-    if not weight.is_cuda or torch.cuda.get_device_capability(weight.device) < CAPABILITY:
-        return False
-    return layers[0].in_features % 16 == 0 and all(layer.out_features % 16 == 0 for layer in layers)
 
 
 class Fp8Stack(Stack):

@@ -118,8 +118,7 @@ class Job:
         """Finds out once what a plan asks for thousands of times."""
         fused = self._fused()
         object.__setattr__(self, "fused", fused)
-        eight_bits = self.wants_fp8 or self.kind == "fp8"
-        takes = eight_bits and self.device == "cuda" and (fused.attention or fused.mlp)
+        takes = self.wants_fp8 and self.device == "cuda" and (fused.attention or fused.mlp)
         object.__setattr__(self, "fp8", takes)
 
     @property

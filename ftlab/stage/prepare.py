@@ -116,7 +116,7 @@ def prepare(cfg: DictConfig, *, trains: bool = True) -> Inputs:
                 leaks = leak_warnings(general, usable.train) if general else []
                 said = general.notes if general else silent_note(cfg)
                 notes = [*notes, *guard.notes(cfg, done, rows), *said, *leaks]
-                notes += fp8_notes(cfg.quantization.kind, capability)
+                notes += fp8_notes(cfg.quantization.kind, cfg.kernels.arithmetic)
                 inputs = _inputs(cfg, place, device, skeleton, tokenizer, usable, encoded, notes, trains=trains)
                 return replace(inputs, warnings=leaks, general=general, check=guard.account(done, rows))
     raise_all([*findings.problems, *(done.tally.problems() if done else ())])

@@ -32,7 +32,7 @@ from ftlab.model.tokenizer import load_tokenizer
 from ftlab.training.loss import sum_nll
 from scripts.benchmarks.workload import micro_batches
 
-ARITHMETIC: dict[str, Any] = {"plain": None, "kernels": "model", "fp8": "fp8", "fp8-base": "model"}
+ARITHMETIC: dict[str, Any] = {"plain": None, "kernels": "model", "fp8": "fp8", "fp8-base": "fp8"}
 """Arms: plain PEFT, fused kernels, FP8 arithmetic on the exact base, and a base that is held in FP8."""
 TAIL = 20
 """Steps at the end over which the training loss is averaged."""

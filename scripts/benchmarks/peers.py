@@ -59,7 +59,7 @@ ARMS = (
     Arm("ftlab qlora, all recomputed", "ftlab", DENSE, ("method=qlora", "training.recompute=all", LEAN)),
     Arm("ftlab qlora, inputs in RAM", "ftlab", DENSE, ("method=qlora", "training.recompute=offload", LEAN)),
     Arm("ftlab qlora, fp8 arithmetic", "ftlab", DENSE, ("method=qlora", "kernels=fp8")),
-    Arm("ftlab lora on fp8", "ftlab", DENSE, ("method=lora", "quantization=fp8")),
+    Arm("ftlab lora on fp8", "ftlab", DENSE, ("method=lora", "quantization=fp8", "kernels=fp8")),
     Arm("ftlab qlora, packed", "ftlab", LENGTHS, ("method=qlora",)),
     Arm("TRL qlora, default, padded", "trl", LENGTHS, ("--recompute", "1")),
     Arm("Unsloth qlora, default, packed", "unsloth", LENGTHS, ("--recompute", "1", "--packing", "1")),
@@ -173,7 +173,7 @@ def _ftlab(arm: Arm, folder: Path, rows: Path) -> tuple[list[str], Read]:
         tokens = sum(row["train/tokens_per_s"] * row["train/step_s"] for row in steps[WARM_UP:])
         seconds = steps[-1]["train/elapsed_s"] - steps[WARM_UP - 1]["train/elapsed_s"]
         if not all(row["train/grad_norm"] > 0 for row in steps):
-            return {"error": "a gradient is zero"}
+            return {"error": f"a gradient is zero or not finite: {[row['train/grad_norm'] for row in steps]}"}
         measured = card["measured"]
         pace = _result(tokens, seconds, measured["peak_bytes"], steps[0]["train/loss"], steps[-1]["train/loss"])
         pace["idle_share"] = measured["idle_share"]

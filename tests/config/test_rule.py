@@ -47,10 +47,10 @@ def test_fp8_base_refuses_methods_that_may_read_its_weights(method: str) -> None
     assert fault.startswith(f"quantization: must not be fp8 with method={method}")
 
 
-def test_fp8_without_tensor_cores_is_told() -> None:
-    assert rule.fp8_notes("fp8", (9, 0)) == rule.fp8_notes("nf4", None) == []
-    assert rule.fp8_notes("fp8", None)[0].startswith("The CPU has no FP8 tensor cores: quantization=fp8 unpacks")
-    assert rule.fp8_notes("fp8", (8, 0))[0].startswith("A GPU of CUDA capability 8.0 has no FP8 tensor cores")
+def test_what_a_base_in_fp8_does_not_bring_is_told() -> None:
+    assert rule.fp8_notes("nf4", "model") == rule.fp8_notes("nf4", "fp8") == rule.fp8_notes("none", "model") == []
+    assert rule.fp8_notes("fp8", "model")[0].startswith("quantization=fp8 unpacks its weights for each product")
+    assert rule.fp8_notes("fp8", "fp8")[0].startswith("kernels=fp8 with quantization=fp8 is not shown to learn")
 
 
 def test_bits_that_contradict_the_kind_are_refused() -> None:

@@ -21,6 +21,13 @@ def test_rows_use_the_whole_range_and_come_back_to_rounding() -> None:
     assert ((x8.float() * scales - exact).abs() <= exact.abs() / 16 + scales * 2**-9).all()
 
 
+def test_small_gradients_keep_their_digits() -> None:
+    x, factor = torch.randn(3, 64) * torch.tensor([1e-9, 1e-13, 1e-20])[:, None], torch.full((64,), 1e-4)
+    x8, scales = quantise_rows(x, factor)
+    exact = x.double() * factor.double()
+    assert ((x8.double() * scales.double() - exact).norm(dim=1) < 0.05 * exact.norm(dim=1)).all()
+
+
 def test_turned_is_the_transpose() -> None:
     weight8, _ = quantise_rows(torch.randn(6, 10))
     assert torch.equal(turned(weight8).float(), weight8.float().t())

@@ -127,13 +127,18 @@ def test_weights_are_held_unpacked_only_in_memory_that_is_left_over() -> None:
     assert not [term for term in full.terms if term.name == HELD]
 
 
-@pytest.mark.parametrize(("kind", "fp8", "share"), [("nf4", True, 2), ("fp8", False, 1), ("none", True, 1)])
+@pytest.mark.parametrize(("kind", "fp8", "share"), [("nf4", True, 2), ("fp8", True, 1), ("none", True, 1)])
 def test_fp8_products_hold_their_weights_turned_over(kind: Kind, fp8: bool, share: int) -> None:
     plan = choose(replace(JOB, kind=kind, wants_fp8=fp8), device_bytes=141 * GIB, longest_row=2048, step_tokens=8192)
     assert hold_unpacked(plan).held_bytes == share * SHAPE.linear
 
 
 def test_weights_that_are_not_unpacked_are_not_held() -> None:
-    for job in (replace(JOB, kind="none"), replace(JOB, kernels=Fused()), replace(JOB, method="full", adapter=None)):
+    for job in (
+        replace(JOB, kind="none"),
+        replace(JOB, kind="fp8"),
+        replace(JOB, kernels=Fused()),
+        replace(JOB, method="full", adapter=None),
+    ):
         plan = choose(job, device_bytes=282 * GIB, longest_row=2048, step_tokens=8192)
         assert hold_unpacked(plan).held_bytes == 0

@@ -80,6 +80,16 @@ def test_adapter_learns_on_it_as_on_the_weights_it_stands_for(fused: bool) -> No
         torch.testing.assert_close(grad, exact[name], rtol=1e-3, atol=1e-4 * exact[name].abs().max().item())
 
 
+def test_fp8_products_of_the_base_are_near_and_only_where_they_are_asked_for() -> None:
+    model = adapted(loaded())
+    logits, grads = outcome(model)
+    accelerate_model(model, arithmetic="fp8")
+    eight_logits, eight = outcome(model)
+    assert 1e-4 * logits.norm() < (eight_logits - logits).norm() < 0.2 * logits.norm()
+    for name, grad in grads.items():
+        assert nn.functional.cosine_similarity(eight[name].flatten(), grad.flatten(), dim=0) > 0.7, name
+
+
 def test_adapter_begins_as_on_a_base_in_32_bits() -> None:
     eight, exact = adapted(loaded()), adapted(loaded("none"))
     for name, weight in exact.named_parameters():

@@ -22,7 +22,7 @@ def _rows_kernel(x, factor, out, scales, stride, width, FACTOR: tl.constexpr, BL
     value = tl.load(x + row * stride + cols, mask=inside, other=0.0).to(tl.float32)
     if FACTOR:
         value *= tl.load(factor + cols, mask=inside, other=0.0)
-    scale = tl.maximum(tl.max(tl.abs(value), axis=0) / 448.0, 1e-12)
+    scale = tl.maximum(tl.max(tl.abs(value), axis=0) / 448.0, 1e-30)
     tl.store(scales + row, scale)
     tl.store(out + row * width + cols, (value / scale).to(out.dtype.element_ty), mask=inside)
 
