@@ -5,7 +5,7 @@ that it holds for the few items that experts have time for.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import exp, fsum, inf, lgamma, log
 
 LEVEL = 0.95
@@ -125,26 +125,6 @@ def detectable_share(items: int) -> float | None:
     if needed_wins(items) is None:
         return None
     return _root(lambda share: power(items, share) - POWER, low=0.5)
-
-
-def holm(p_values: Iterable[float]) -> list[float]:
-    """Adjusts p-values for the number of tests (Holm, 1979, Scandinavian Journal of Statistics 6:65).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-
-    Args:
-        p_values: Of tests that are made together.
-
-    Returns:
-        The adjusted ones, in the same order.
-    """
-    given = list(p_values)
-    adjusted, largest = [0.0] * len(given), 0.0
-    for rank, index in enumerate(sorted(range(len(given)), key=given.__getitem__)):
-        largest = max(largest, min(1.0, (len(given) - rank) * given[index]))
-        adjusted[index] = largest
-    return adjusted
 
 
 def _mass(count: int, trials: int, share: float) -> float:

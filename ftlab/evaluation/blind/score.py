@@ -12,11 +12,11 @@ from itertools import combinations
 from typing import TypeVar
 
 from ftlab.evaluation.blind.agreement import alpha
-from ftlab.evaluation.blind.binomial import holm
 from ftlab.evaluation.blind.outcome import Marked, mean_points, outcome_of, points_of
 from ftlab.evaluation.blind.result import PairResult, RaterResult, Result
 from ftlab.evaluation.blind.sheet import CRITERIA, Rating
 from ftlab.evaluation.blind.trial import Trial, Verdict
+from ftlab.report.sweep.significance import holm
 
 _Value = TypeVar("_Value")
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from ftlab.evaluation.blind.binomial import SIGNIFICANCE, holm
+from ftlab.evaluation.blind.binomial import SIGNIFICANCE
 from ftlab.evaluation.blind.outcome import Outcome
 from ftlab.evaluation.blind.result import PairResult, Result, detectable
+from ftlab.report.sweep.significance import holm
 
 QUESTIONS = {"terminology": "terminology right", "reasoning": "reasoning sound", "format": "format kept"}
 """What a mark of each criterion says."""

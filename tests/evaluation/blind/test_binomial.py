@@ -12,7 +12,6 @@ from ftlab.evaluation.blind.binomial import (
     at_most,
     detectable_share,
     exact_interval,
-    holm,
     needed_wins,
     power,
     sign_test,
@@ -102,9 +101,3 @@ def test_too_few_items_find_nothing() -> None:
     assert needed_wins(5) is None
     assert detectable_share(5) is None
     assert power(5, 1.0) == 0
-
-
-def test_holm_adjusts_as_in_his_paper() -> None:
-    assert holm([0.01, 0.02, 0.04]) == pytest.approx([0.03, 0.04, 0.04])
-    assert holm([0.5, 0.6]) == [1.0, 1.0]
-    assert holm([]) == []
