@@ -12,7 +12,7 @@ from ftlab.check.duplicates import find_duplicates
 from ftlab.data.source import read_splits
 from ftlab.model.tokenizer import load_tokenizer
 from ftlab.problem import InputError
-from ftlab.stage.general import GeneralRows, leak_warnings, read_general, silent_note
+from ftlab.stage.general import EMBEDDED, GeneralRows, leak_warnings, read_general, silent_note
 from tests.config.composition import composed
 
 TEXT, TALK = {"text": "The sea is wide and blue."}, {"prompt": "What is wide?", "completion": "The sea is wide."}
@@ -45,7 +45,8 @@ def test_embedded_model_brings_its_texts_and_probe(tokenizer: PreTrainedTokenize
     assert (len(found.texts), len(found.prompts), len(found.rows)) == (72, 40, 112)
     assert found.sources == ["embedded texts", "embedded probe"]
     assert not found.notes
-    assert sum(file.stat().st_size for file in (files("ftlab.evaluation") / "general").iterdir()) < 60_000  # type: ignore[attr-defined]
+    folder = files("ftlab.evaluation") / "general"
+    assert sum(len((folder / name).read_bytes()) for name in chain(*EMBEDDED.values())) < 60_000
 
 
 def test_embedded_rows_repeat_no_row_of_the_demo_and_none_another(tokenizer: PreTrainedTokenizerBase) -> None:

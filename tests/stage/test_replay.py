@@ -46,4 +46,5 @@ def test_replayed_rows_are_not_what_forgetting_is_measured_by() -> None:
 
     replay = asked("replay.jsonl", "messages")
     assert len(replay) == 300
+    assert (GENERAL / "replay.jsonl").stat().st_size < 130_000
     assert not replay & (asked("talks.jsonl", "messages") | asked("probe.jsonl", "prompt-completion"))
