@@ -88,10 +88,8 @@ def find_doubts(rows: Sequence[Row], chosen_by: Sequence[str], losses: Losses, s
             "compared. With hydra/launcher=gpu_pool each job has a process of its own."
         )
         untrusted.add("peak_bytes")
-    if most := max(map(_side_by_side, _by_place(sweep.jobs).values()), default=1) - 1:
-        sentences.append(
-            f"Up to {most + 1} jobs ran side by side on one device: speed and time are those of a shared one."
-        )
+    if (most := max(map(_side_by_side, _by_place(sweep.jobs).values()), default=0)) > 1:
+        sentences.append(f"Up to {most} jobs ran side by side on one device: speed and time are those of a shared one.")
     sentences += [*_of_losses(rows, losses), *_of_seeds(rows), *_of_choices(rows, chosen_by)]
     return Doubts(tuple(sentences), frozenset(untrusted))
 

@@ -103,6 +103,12 @@ def test_jobs_side_by_side_on_one_device_are_counted(tmp_path: Path) -> None:
     assert "Up to 2 jobs ran side by side on one device" in "\n".join(compare(read_sweep(tmp_path)).warnings)
 
 
+def test_jobs_whose_times_are_not_known_are_not_said_to_run_side_by_side(tmp_path: Path) -> None:
+    card = made_card({"seed": "1"}, {}, status="interrupted", device="CPU, 1 threads", started=None)
+    made_job(tmp_path, 0, {"seed": "1"}, card)
+    assert "side by side" not in "\n".join(compare(read_sweep(tmp_path)).warnings)
+
+
 def test_seeds_that_change_nothing_are_said_to_say_nothing(tmp_path: Path) -> None:
     assert "All seeds gave the same loss, so that nothing is known about chance: full, lora." in warnings(
         tmp_path, losses=(0.3, 0.3)
