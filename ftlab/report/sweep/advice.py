@@ -63,7 +63,7 @@ def level_with_best(rows: Sequence[Row], losses: Losses) -> tuple[Row, list[Row]
         The best; those whose difference from it was tested and not found; those that couldn't be tested, for want of
         seeds.
     """
-    finite = [row for row in rows if isfinite(_mean(row, "loss") or float("nan"))]
+    finite = [row for row in rows if "loss" in row.values and isfinite(row.values["loss"].mean)]
     best = min(finite, key=lambda row: row.values["loss"].mean)
     others = [row for row in finite if row is not best]
     found = list(zip(others, losses.differences(best, others), strict=True))
@@ -82,7 +82,8 @@ def _best(rows: Sequence[Row], key: str, losses: Losses) -> list[Row]:
             return list(rows)
         best, level, _ = level_with_best(rows, losses)
         return [best, *level]
-    return [row for row in rows if all(_is_as_good(row, other, key) for other in rows)]
+    most = (max if _BETTER[key] == "higher" else min)(rows, key=lambda row: row.values[key].mean)
+    return [row for row in rows if _is_as_good(row, most, key)]
 
 
 def _is_as_good(row: Row, other: Row, key: str) -> bool:

@@ -90,7 +90,7 @@ class Difference:
         mean: Mean of the paired differences, in nats; above 0 = worse than the first row.
         low: Where its 95 % interval begins; None with fewer than two pairs.
         high: Where it ends.
-        p: Two-sided p of the paired t test; None with fewer than two pairs.
+        p: Two-sided p of the paired t test; None with fewer than two pairs, or where all differ alike.
         p_holm: The same, adjusted for all rows that are compared (Holm).
         pairs: Seeds that both rows have.
     """

@@ -12,6 +12,9 @@ SIGNIFICANCE = 0.05
 
 _HALVINGS = 60
 
+_NO_SPREAD = 1e-9
+"""Differences that vary by a smaller share of their mean are the same but for rounding."""
+
 
 def t_interval(values: Sequence[float]) -> tuple[float, float, float] | None:
     """The mean of values and its interval: mean ± t · s / √n (Student, 1908, Biometrika 6:1).
@@ -35,13 +38,14 @@ def paired_p(differences: Sequence[float]) -> float | None:
         differences: Finite numbers, one a pair.
 
     Returns:
-        The p-value; None with fewer than two pairs. Where all differences are the same, 1 if they are 0, else 0.
+        The p-value; None with fewer than two pairs, or where all differences are the same: then the seed changes
+        nothing, and nothing is known about chance. 1 where all of them are 0.
     """
     if len(differences) < 2:
         return None
     middle, spread = mean(differences), stdev(differences)
-    if spread == 0:
-        return 1.0 if middle == 0 else 0.0
+    if spread <= _NO_SPREAD * abs(middle):
+        return 1.0 if middle == 0 else None
     return t_tails(middle / spread * sqrt(len(differences)), len(differences) - 1)
 
 

@@ -126,8 +126,10 @@ def _difference(found: Difference | None, first: Row, untrusted: Collection[str]
     if found is None or "loss" in untrusted:
         return ""
     said = f"; its held-out loss is {shown_value('difference', found.mean)} nats from {first.name}'s"
-    if found.p_holm is None or found.low is None or found.high is None:
+    if found.pairs == 1:
         return f"{said}, on 1 seed"
+    if found.p_holm is None or found.low is None or found.high is None:
+        return f"{said} with each of {found.pairs} seeds: chance is not known"
     ends = f"{shown_value('difference', found.low)} to {shown_value('difference', found.high)}"
     conclusion = ("better" if found.mean < 0 else "worse") if is_found(found) else "no difference was found"
     return f"{said} ({ends}; p = {shown_p(found.p_holm)}): {conclusion}".replace("p = <", "p <")

@@ -62,6 +62,17 @@ def test_one_seed_says_nothing_about_chance(tmp_path: Path) -> None:
     assert "its held-out loss is +0.010 nats from full's, on 1 seed." in verdict[3]
 
 
+def test_seeds_that_change_nothing_say_nothing_about_chance(tmp_path: Path) -> None:
+    verdict = written(tmp_path, {"full": ((0.25,) * 3, FULL), "lora": ((0.26,) * 3, LORA)}).verdict
+    assert verdict[0].endswith("whether that is more than chance is not known.")
+    assert "+0.010 nats from full's with each of 3 seeds: chance is not known." in verdict[2]
+
+
+def test_row_of_no_loss_at_all_is_the_best(tmp_path: Path) -> None:
+    verdict = written(tmp_path, {"full": (SOME, FULL), "lora": ((0.0, 0.0, 0.0), LORA)}).verdict
+    assert verdict[0].startswith("lora has the lowest held-out loss, 0.000")
+
+
 def test_two_seeds_are_said_to_be_few(tmp_path: Path) -> None:
     verdict = written(tmp_path, {"full": ((0.25, 0.24), FULL), "lora": ((0.26, 0.27), LORA)}).verdict
     assert verdict[1].startswith("2 seeds a row: only large differences can be told from chance.")
