@@ -190,9 +190,9 @@ def hold_unpacked(plan: Plan) -> Plan:
     """Lets the plan hold weights unpacked where memory is left over: the same products, without unpacking first.
 
     Args:
-        plan: Any; one that doesn't fit, or of a device of unknown size, stays as it is.
+        plan: Any; one that doesn't fit, of a device of unknown size, or of a CPU, where it was slower, stays as it is.
     """
-    if plan.device_bytes is None or not plan.fits:
+    if plan.job.device == "cpu" or plan.device_bytes is None or not plan.fits:
         return plan
     free = plan.device_bytes * (1 - SPARE_SHARE) - plan.margin_bytes - plan.total_bytes
     held = round(min(terms.held_bytes(plan.job), max(0.0, free) / (1 + FRAGMENTS_SHARE)))

@@ -137,6 +137,7 @@ def test_weights_that_are_not_unpacked_are_not_held() -> None:
     for job in (
         replace(JOB, kind="none"),
         replace(JOB, kind="fp8"),
+        replace(JOB, device="cpu"),
         replace(JOB, kernels=Fused()),
         replace(JOB, method="full", adapter=None),
     ):
