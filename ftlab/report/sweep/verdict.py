@@ -63,7 +63,8 @@ def _best(rows: Sequence[Row], losses: Losses) -> str:
     if len(rows) == 1:
         return f"{said}; there is no other row to hold it against."
     if level:
-        return f"{said}; {_names(level)} can't be told from it with {len(best.jobs)} seeds."
+        rest = f"; nothing is known about chance for {_names(untested)}" if untested else ""
+        return f"{said}; {_names(level)} can't be told from it with {len(best.jobs)} seeds{rest}."
     if untested:
         return f"{said}; whether that is more than chance is not known."
     return f"{said}; all others are worse by more than chance (p ≤ 0.05, paired t test over seeds, Holm)."

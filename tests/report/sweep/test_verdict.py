@@ -73,6 +73,15 @@ def test_row_of_no_loss_at_all_is_the_best(tmp_path: Path) -> None:
     assert verdict[0].startswith("lora has the lowest held-out loss, 0.000")
 
 
+def test_row_of_one_seed_beside_tested_ones_is_not_left_out(tmp_path: Path) -> None:
+    rows = {"full": (SOME, FULL), "lora": ((0.254, 0.249, 0.262), LORA), "qlora": ((0.4,), QLORA)}
+    assert (
+        written(tmp_path, rows)
+        .verdict[0]
+        .endswith("lora can't be told from it with 3 seeds; nothing is known about chance for qlora.")
+    )
+
+
 def test_two_seeds_are_said_to_be_few(tmp_path: Path) -> None:
     verdict = written(tmp_path, {"full": ((0.25, 0.24), FULL), "lora": ((0.26, 0.27), LORA)}).verdict
     assert verdict[1].startswith("2 seeds a row: only large differences can be told from chance.")
