@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ftlab.report.axis import Scale, axes, dot, drawing, fitted, line, padded, text
 from ftlab.report.sweep.cell import shown_interval, shown_value
 from ftlab.report.sweep.comparison import Choice, Comparison, Row
+from ftlab.report.sweep.group import number_of
 from ftlab.report.sweep.plots import LOG_FROM, bar
 
 _WIDTH, _HEIGHT = 300, 176
@@ -91,7 +92,7 @@ def choice_plot(row: Row, key: str, within: tuple[float, float], colour: int) ->
         A small plot.
     """
     names = [choice.settings[key] for choice in row.choices]
-    numbers = [_number(name) for name in names]
+    numbers = [number_of(name) for name in names]
     log = all(number is not None and number > 0 for number in numbers)
     places = [number for number in numbers if number is not None] if log else [float(n) for n in range(len(names))]
     x = padded(places, 52, _WIDTH - 16, log=log)
@@ -136,13 +137,6 @@ def _choice(at: float, choice: Choice, row: Row, y: Scale, colour: int) -> Marku
 def _said(choice: Choice) -> str:
     loss = "no run is done" if choice.loss is None else f"{choice.loss.mean:.4g}"
     return f"{loss}, {choice.done} of {choice.asked} runs"
-
-
-def _number(name: str) -> float | None:
-    try:
-        return float(name)
-    except ValueError:
-        return None
 
 
 def _apart(marks: Sequence[tuple[float, str]], x: Scale) -> list[tuple[float, str]]:

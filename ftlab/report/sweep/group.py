@@ -63,7 +63,7 @@ def row_keys(sweep: Sweep) -> tuple[str, ...]:
     swept = swept_keys(sweep.jobs)
     others = tuple(key for key in swept if key != SEED and key not in RATES)
     if sweep.is_search:
-        return tuple(key for key in others if not all(_is_number(setting(job, key)) for job in sweep.jobs))
+        return tuple(key for key in others if not all(number_of(setting(job, key)) is not None for job in sweep.jobs))
     return others or tuple(key for key in swept if key in RATES)
 
 
@@ -119,12 +119,12 @@ def one_a_seed(jobs: Iterable[Job]) -> dict[str, Job]:
     return {setting(job, SEED): job for job in sorted(done, key=lambda job: job.facts.get("started_s") or 0.0)}
 
 
-def _is_number(value: str) -> bool:
+def number_of(text: str | None) -> float | None:
+    """Returns the number that a value is; None where it is none."""
     try:
-        float(value)
+        return float(text or "")
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _settings(job: Job, keys: Iterable[str]) -> Settings:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ftlab.report.sweep.cell import shown_interval, shown_p, shown_value
 from ftlab.report.sweep.comparison import Column, Comparison, Row
+from ftlab.report.sweep.group import number_of
 
 Better = Literal["lower", "higher"] | None
 
@@ -171,7 +172,7 @@ def _against_first(comparison: Comparison) -> list[Heading]:
 def _cells(
     comparison: Comparison, row: Row, bests: Mapping[str, float | None], compared: bool, *, first: bool
 ) -> list[Cell]:
-    chosen = [Cell(row.chosen.get(key, "–"), value=_number(row.chosen.get(key))) for key in comparison.chosen_by]
+    chosen = [Cell(row.chosen.get(key, "–"), value=number_of(row.chosen.get(key))) for key in comparison.chosen_by]
     before, behind = (
         [_measured(row, column.key, bests[column.key]) for column in columns]
         for columns in (comparison.columns[:2], _behind(comparison))
@@ -220,10 +221,3 @@ def _best(rows: Sequence[Row], key: str, better: Better) -> float | None:
     if better is None or len(means) < 2:
         return None
     return min(means) if better == "lower" else max(means)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None
