@@ -19,6 +19,7 @@ from ftlab.report.run import FILE as PAGE
 from ftlab.report.run import override, shown
 from ftlab.report.summary import print_summary
 from ftlab.report.verdict import has_forgotten
+from ftlab.stage.general import is_embedded
 from ftlab.stage.held_out import held_out_rows
 from ftlab.stage.inputs import Inputs
 from ftlab.stage.measured import curve, measured, memory, oom_events
@@ -137,7 +138,8 @@ def _next_commands(
     if held_out_rows(inputs)[0]:  # what people are asked
         commands["let people judge"] = f"python -m ftlab task=compare {override('run', record.place.folder)}"
     if has_forgotten:
-        commands["forget less"] = again_command("data.replay={path: general.jsonl, share: 0.1}")
+        general = "auto" if is_embedded(cfg) else "general.jsonl"
+        commands["forget less"] = again_command(f"data.replay={{path: {general}, share: 0.1}}")
     else:  # one of both, so that the summary stays within a screen
         commands["compare methods"] = again_command("-m", "method=full,lora,qlora")
     if record.wandb is not None and record.wandb.sync_command and record.wandb.local_folder:

@@ -118,7 +118,7 @@ def read_general(
 def silent_note(cfg: DictConfig) -> list[str]:
     """Says that forgetting isn't measured, where nobody decided that."""
     general = cfg.evaluation.general
-    if general.path != AUTO or general.hub_id or general.probe not in (AUTO, None) or _is_embedded(cfg):
+    if general.path != AUTO or general.hub_id or general.probe not in (AUTO, None) or is_embedded(cfg):
         return []
     return [
         "Forgetting isn't measured: only the embedded model comes with general texts. Name some of your model's own "
@@ -164,7 +164,7 @@ def _read(cfg: DictConfig, kind: str, stack: ExitStack, ids: Iterator[int], faul
     if hub_id and given not in (AUTO, None):
         what = "must not be set together with evaluation.general.path."
         raise_all([Problem("evaluation.general.hub_id", what, "Set one of them to null.")])
-    if not hub_id and (given is None or (given == AUTO and not _is_embedded(cfg))):
+    if not hub_id and (given is None or (given == AUTO and not is_embedded(cfg))):
         return None
     if hub_id:
         hub = read_hub("evaluation.general.hub_id", hub_id, general.hub_config, general.hub_split, faults)
@@ -225,6 +225,10 @@ def _cut_notes(lengths: Sequence[int], most: int) -> list[str]:
     ]
 
 
-def _is_embedded(cfg: DictConfig) -> bool:
-    """Whether the model is the one that comes with ftlab, with its weights."""
+def is_embedded(cfg: DictConfig) -> bool:
+    """Returns whether the model is the one that comes with ftlab, with its weights.
+
+    Args:
+        cfg: The composed configuration.
+    """
     return cfg.model.path is None and cfg.model.weights == "pretrained"
