@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,12 @@ FILES = sorted(CONF_DIR.rglob("*.yaml"))
 GIVEN = {"custom": "model.path=some/model", "hub": "data.hub_id=org/name", "lm-eval": "evaluation.tasks=[hellaswag]"}
 """What a choice asks its user for."""
 
-NEEDED = {"ray": "hydra_plugins.hydra_ray_launcher"}
+NEEDED = {
+    "cluster=ray": "hydra_plugins.hydra_ray_launcher",
+    "cluster=slurm": "hydra_plugins.hydra_submitit_launcher",
+    "search=default": "optuna",
+    "search=learning-rate": "optuna",
+}
 """What a choice needs of other packages."""
 
 
@@ -46,8 +50,7 @@ def test_there_are_as_many_files_as_the_guide_promises() -> None:
 
 @pytest.mark.parametrize(("group", "choice"), list(group_choices()))
 def test_choice_composes_and_binds(group: str, choice: str) -> None:
-    if choice in NEEDED:
-        pytest.importorskip(NEEDED[choice], reason=f"{group}={choice} needs an extra that isn't installed")
+    skip_without_extra(f"{group}={choice}")
     cfg = composed(*overrides_for(group, choice))
     assert validate.check(cfg) == []
     assert target.check(cfg) == []
@@ -155,27 +158,29 @@ def test_experiment_wins_over_the_groups_and_the_command_line_over_it() -> None:
     assert composed("experiment=demo-lora-r64", "method=dora").method.name == "dora"
 
 
-EXTRAS = {
-    "cluster=ray": "ray",
-    "cluster=slurm": "submitit",
-    "search=default": "optuna",
-    "search=learning-rate": "optuna",
-}
-"""Choices that need more than ftlab brings, and what they need."""
+def skip_without_extra(choice: str) -> None:
+    if choice in NEEDED:
+        pytest.importorskip(NEEDED[choice], reason=f"{choice} needs an extra that isn't installed")
 
 
-def test_commands_in_the_files_compose() -> None:
-    commands = [
-        line.strip("# ").split("  ")[0].removeprefix("python -m ftlab").split()
+def commands() -> list[str]:
+    """What the files say can be typed."""
+    found = [
+        line.strip("# ").split("  ")[0].removeprefix("python -m ftlab").strip()
         for path in FILES
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.strip("# ").startswith("python -m ftlab ")
     ]
-    assert len(commands) >= 5
-    for command in commands:
-        if any(find_spec(module) is None for choice, module in EXTRAS.items() if choice in command):
-            continue  # the command needs an extra that isn't installed, and says so
-        overrides = [word for word in command if word != "-m" and "..." not in word and not word.startswith("group=")]
-        check = compose.check_multirun if "-m" in command else compose.check_run
-        OverridesParser.create().parse_overrides(overrides)
-        assert check([text for text in overrides if not text.startswith("key=")]) == []
+    assert len(found) >= 5
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_in_a_file_composes(command: str) -> None:
+    words = command.split()
+    for word in words:
+        skip_without_extra(word)
+    overrides = [word for word in words if word != "-m" and "..." not in word and not word.startswith("group=")]
+    check = compose.check_multirun if "-m" in words else compose.check_run
+    OverridesParser.create().parse_overrides(overrides)
+    assert check([text for text in overrides if not text.startswith("key=")]) == []

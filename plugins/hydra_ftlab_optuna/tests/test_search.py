@@ -103,6 +103,23 @@ def test_interrupted_search_goes_on_with_the_same_trial_and_not_with_other_jobs(
     assert len({trial.params["+x"] for trial in ended.trials}) == 3, "it doesn't draw its first numbers again"
 
 
+def test_search_does_not_go_on_with_other_values(search: Start) -> None:
+    found = search("hydra.sweeper.n_trials=2", "hydra.sweeper.pruner=null")
+    found.run(x="+x=0.1,0.2")
+    with pytest.raises(OptionError, match=r"The search was begun with other values of \+x"):
+        found.run("hydra.sweeper.n_trials=4", x="+x=0.1,0.9")
+    assert states(found.study()) == [TrialState.COMPLETE] * 2, "nothing was begun"
+
+
+def test_trial_that_ended_while_its_values_were_drawn_is_no_job(search: Start) -> None:
+    found = search("hydra.sweeper.pruner=null")
+    found.run("hydra.sweeper.n_trials=1")
+    found.study().ask()  # begun, and never given a value
+    found.run("hydra.sweeper.n_trials=3")
+    assert states(found.study()) == [TrialState.COMPLETE, TrialState.FAIL, TrialState.COMPLETE]
+    assert found.results.best_overrides
+
+
 def test_some_trials_may_fail_and_too_many_end_the_search(search: Start, caplog: pytest.LogCaptureFixture) -> None:
     search("hydra.sweeper.n_trials=4", "hydra.sweeper.max_failure_rate=0.5").run(kind="fails")
     assert "2 done, 2 failed" in caplog.text

@@ -15,6 +15,7 @@ from hydra_plugins.hydra_ftlab_optuna.config import OptunaSweeperConf
 
 try:
     import optuna
+    from optuna.distributions import distribution_to_json
     from optuna.trial import FrozenTrial, TrialState
 except ImportError as error:
     raise OptionError("`hydra/sweeper=optuna` needs Optuna: pip install 'ftlab[optuna]', or optuna itself.") from error
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 RESULTS = "optimization_results.yaml"
 _FIXED = "fixed"
+_SEARCHED = "searched"
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 log = logging.getLogger("hydra_plugins.hydra_ftlab_optuna")
@@ -44,7 +46,7 @@ def search(sweeper: "OptunaSweeper", arguments: Sequence[str]) -> None:
     Path(hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
     study = open_study(hydra)
     study.sampler = _sampler(options, began=len(study.get_trials(deepcopy=False)))
-    _check_same(study, space.fixed)
+    _check_same(study, space)
     ended = sum(trial.state in _ENDED for trial in study.trials)
     goes_on = f", {ended} of them before" if ended else ""
     log.info(f"{options.n_trials} trials{goes_on}; {', '.join(space.searched)} by {type(study.sampler).__name__}")
@@ -93,24 +95,37 @@ def _sampler(options: OptunaSweeperConf, began: int) -> Any:
     return make("sampler", options.sampler, given)
 
 
-def _check_same(study: optuna.Study, fixed: Sequence[str]) -> None:
+def _check_same(study: optuna.Study, space: Space) -> None:
     """Refuses to go on with a search whose jobs are others: their values can't be compared.
 
     Raises:
-        OptionError: What is the same for all jobs has changed.
+        OptionError: What is the same for all jobs has changed, or what is searched.
     """
+    searched = {name: distribution_to_json(values) for name, values in space.searched.items()}
     before = study.user_attrs.get(_FIXED)
     if before is None:
-        study.set_user_attr(_FIXED, list(fixed))
-    elif sorted(before) != sorted(fixed):
+        study.set_user_attr(_FIXED, list(space.fixed))
+        study.set_user_attr(_SEARCHED, searched)
+        return
+    if sorted(before) != sorted(space.fixed):
         raise OptionError(
             f"The search was begun with {' '.join(before) or 'no overrides'}, but now there are "
-            f"{' '.join(fixed) or 'none'}. Give the same, or begin another one in a new hydra.sweep.dir."
+            f"{' '.join(space.fixed) or 'none'}. Give the same, or begin another one in a new hydra.sweep.dir."
+        )
+    begun = study.user_attrs[_SEARCHED]
+    changed = sorted(name for name in {*begun, *searched} if begun.get(name) != searched.get(name))
+    if changed:
+        raise OptionError(
+            f"The search was begun with other values of {', '.join(changed)}. "
+            "Give the same, or begin another one in a new hydra.sweep.dir."
         )
 
 
 def _next(study: optuna.Study, space: Space, options: OptunaSweeperConf) -> list[FrozenTrial | optuna.Trial]:
     """Takes the next trials, whose numbers follow one another: first those that were begun and never ended."""
+    for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        if trial.params.keys() != space.searched.keys():  # ended while its values were being drawn
+            study.tell(trial.number, state=TrialState.FAIL)
     trials = study.get_trials(deepcopy=False)
     begun = [trial for trial in trials if trial.state == TrialState.RUNNING]
     if begun:
