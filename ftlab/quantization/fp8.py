@@ -51,6 +51,10 @@ class _Fp8Quantizer(HfQuantizer):
     def quantized_element_size(self) -> float:
         return 1.0
 
+    def param_element_size(self, model: Any, param_name: str, param: Tensor) -> float:
+        is_rounded = self.param_needs_quantization(model, param_name)
+        return self.quantized_element_size if is_rounded else param.element_size()
+
     @property
     def is_trainable(self) -> bool:
         return True
@@ -70,4 +74,8 @@ class _Fp8Quantizer(HfQuantizer):
         linears = [(name, module) for name, module in model.named_modules() if type(module) is nn.Linear]
         for name, linear in linears:
             if linear is not head:
-                model.set_submodule(name, Fp8Linear(linear))
+                layer = Fp8Linear(linear)
+                # Until it is loaded, in the dtype that it is read in: Transformers 5.17 casts what it reads to the
+                # placeholder's, and weights cast to bytes would all be zero.
+                layer.weight = nn.Parameter(linear.weight.data, requires_grad=False)
+                model.set_submodule(name, layer)
