@@ -83,8 +83,8 @@ def fp8_notes(kind: str, arithmetic: str) -> list[str]:
         return []
     if arithmetic == "fp8":
         return [
-            "kernels=fp8 with quantization=fp8 is not shown to learn in a real run on a GPU. Watch train/grad_norm, or use "
-            "kernels=auto, which is exact."
+            "kernels=fp8 with quantization=fp8 is not shown to learn in a real run on a GPU. Watch train/grad_norm, or "
+            "use kernels=auto, which is exact."
         ]
     return [
         "quantization=fp8 unpacks its weights for each product, which saves memory and costs time; quantization=nf4 is "
