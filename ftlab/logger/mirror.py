@@ -8,8 +8,9 @@ anew from the record.
 import contextlib
 import logging
 import secrets
+from abc import abstractmethod
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Mirror(StepLogger):
         self._id_file = self.folder / id_file
         self._config: dict[str, Any] = {}
         self._resumed_at: int | None = None
+        self._run: Any = None
+        self._was_started = False
         self._complained = False
 
     @property
@@ -63,6 +66,34 @@ class Mirror(StepLogger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Takes the configuration as nested plain data; secrets are left out."""
         self._config |= redact(vars(params) if isinstance(params, Namespace) else params)
+
+    @rank_zero_only
+    def log_table(self, key: str, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds a table to the step's row.
+
+        Args:
+            key: Its name.
+            step: Optimizer steps done.
+            rows: The table's rows, all with the same columns; at least one.
+        """
+        with self._never_fatal(f"log the table {key}"):
+            self.log_metrics({key: self._table(rows)}, step)
+
+    @abstractmethod
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """A table as the service takes it."""
+
+    @abstractmethod
+    def _start(self) -> Any:
+        """Starts the run there, or goes on with it."""
+
+    def _started(self) -> Any:
+        """The run there, started when it is first asked for; None where it could not be."""
+        if not self._was_started:
+            self._was_started = True
+            with self._never_fatal("start"):
+                self._run = self._start()
+        return self._run
 
     def _earlier_rows(self) -> Iterator[tuple[int, int, dict[str, float]]]:
         """Yields step, attempt and numbers of the earlier attempts' rows, up to where the run goes on from."""

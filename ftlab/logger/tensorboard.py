@@ -32,8 +32,6 @@ class TensorBoardRun(Mirror):
 
     def __init__(self, folder: str | Path, every_steps: int = 1) -> None:
         super().__init__(folder, "TensorBoard", ".tensorboard-id", every_steps)
-        self._writer: Any = None
-        self._was_started = False
 
     @property
     def name(self) -> str:
@@ -57,25 +55,12 @@ class TensorBoardRun(Mirror):
                     writer.add_scalar(key, value, step)
 
     @rank_zero_only
-    def log_table(self, key: str, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds a table to the step's row, as Markdown.
-
-        Args:
-            key: Its name.
-            step: Optimizer steps done.
-            rows: The table's rows, all with the same columns; at least one.
-        """
-        head = list(rows[0])
-        lines = [head, ["---"] * len(head), *([row[column] for column in head] for row in rows)]
-        self.log_metrics({key: "\n".join(_line(cells) for cells in lines)}, step)  # type: ignore[dict-item]
-
-    @rank_zero_only
     def flush(self) -> None:
         """Writes the rows that were gathered, and hands them to the system."""
         super().flush()
-        if self._writer is not None:
+        if self._run is not None:
             with self._never_fatal("flush"):
-                self._writer.flush()
+                self._run.flush()
 
     @rank_zero_only
     def finish(self, exit_code: int = 0) -> None:
@@ -85,21 +70,23 @@ class TensorBoardRun(Mirror):
             exit_code: TensorBoard doesn't keep how a run ended.
         """
         super().finish(exit_code)
-        if self._writer is not None:
+        if self._run is not None:
             with self._never_fatal("finish"):
-                self._writer.close()
+                self._run.close()
 
-    def _started(self) -> Any:
-        """The writer; None where it could not be made."""
-        if not self._was_started:
-            self._was_started = True
-            with self._never_fatal("start"):
-                hidden_from = None if self._resumed_at is None else self._resumed_at + 1
-                board = importlib.import_module("torch.utils.tensorboard")
-                self._writer = board.SummaryWriter(str(self.folder / FOLDER), purge_step=hidden_from)
-                shown = json.dumps(self._config, indent=2, ensure_ascii=False, default=str)
-                self._writer.add_text(CONFIG, f"```\n{shown}\n```", max(0, self._resumed_at or 0))
-        return self._writer
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> str:
+        """A table as Markdown."""
+        head = list(rows[0])
+        lines = [head, ["---"] * len(head), *([row[column] for column in head] for row in rows)]
+        return "\n".join(_line(cells) for cells in lines)
+
+    def _start(self) -> Any:
+        hidden_from = None if self._resumed_at is None else self._resumed_at + 1
+        board = importlib.import_module("torch.utils.tensorboard")
+        writer = board.SummaryWriter(str(self.folder / FOLDER), purge_step=hidden_from)
+        shown = json.dumps(self._config, indent=2, ensure_ascii=False, default=str)
+        writer.add_text(CONFIG, f"```\n{shown}\n```", max(0, self._resumed_at or 0))
+        return writer
 
 
 def _line(cells: Sequence[Any]) -> str:

@@ -48,8 +48,6 @@ class TrackioRun(Mirror):
         self._project = project
         self._shown_as = name or self.folder.name
         self._group = group
-        self._run: Any = None
-        self._was_started = False
 
     @property
     def name(self) -> str:
@@ -59,19 +57,6 @@ class TrackioRun(Mirror):
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Logs one row."""
         self._write(step, self.attempt, values)
-
-    @rank_zero_only
-    def log_table(self, key: str, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds a table to the step's row.
-
-        Args:
-            key: Its name.
-            step: Optimizer steps done.
-            rows: The table's rows, all with the same columns; at least one.
-        """
-        with self._never_fatal(f"log the table {key}"):
-            table = importlib.import_module("trackio").Table(data=[dict(row) for row in rows])
-            self.log_metrics({key: table}, step)
 
     @rank_zero_only
     def alert(self, title: str, text: str, level: Level = "WARN") -> None:
@@ -103,17 +88,16 @@ class TrackioRun(Mirror):
             with self._never_fatal("log"):
                 run.log({metric.ATTEMPT: attempt, **values}, step=step)
 
-    def _started(self) -> Any:
-        """The run in Trackio; None where it could not be started."""
-        if not self._was_started:
-            self._was_started = True
-            with self._never_fatal("start"):
-                with _silent():
-                    self._run = self._start()
-                _log.info("Trackio: trackio show --project %s", self._project)
-        return self._run
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        return importlib.import_module("trackio").Table(data=[dict(row) for row in rows])
 
     def _start(self) -> Any:
+        with _silent():
+            run = self._begin()
+        _log.info("Trackio: trackio show --project %s", self._project)
+        return run
+
+    def _begin(self) -> Any:
         """Starts the run, or goes on with it: then from the record, as far as the checkpoint holds."""
         trackio = importlib.import_module("trackio")
         storage = importlib.import_module("trackio.sqlite_storage").SQLiteStorage

@@ -120,20 +120,6 @@ class WandbRun(Mirror):
         self._write(step, self.attempt, values)
 
     @rank_zero_only
-    def log_table(self, key: str, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds a table to the step's row.
-
-        Args:
-            key: Its name.
-            step: Optimizer steps done.
-            rows: The table's rows, all with the same columns; at least one.
-        """
-        with self._never_fatal(f"log the table {key}"):
-            columns = list(rows[0])
-            table = wandb.Table(columns=columns, data=[[row[column] for column in columns] for row in rows])
-            self.log_metrics({key: table}, step)
-
-    @rank_zero_only
     def summarise(self, values: Mapping[str, Any]) -> None:
         """Sets values of the run's summary."""
         if values and (run := self.experiment) is not None:
@@ -149,7 +135,7 @@ class WandbRun(Mirror):
             rows: Its rows, all with the same columns; at least one.
         """
         with self._never_fatal(f"show the table {key}"):
-            self._show(key, wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows]))
+            self._show(key, self._table(rows))
 
     @rank_zero_only
     def show_bars(self, key: str, title: str, bars: Mapping[str, float]) -> None:
@@ -226,6 +212,10 @@ class WandbRun(Mirror):
         if not self._ended and (run := self.experiment) is not None:
             with self._never_fatal("log"):
                 run.log({metric.STEP: step, metric.ATTEMPT: attempt, **values})
+
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> wandb.Table:
+        columns = list(rows[0])
+        return wandb.Table(columns=columns, data=[[row[column] for column in columns] for row in rows])
 
     def _start(self) -> wandb.Run:
         decision = decide_mode(offline=self._offline)
