@@ -41,3 +41,10 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _own_full_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ftlab.app.main` sets the variable for its process, and for the jobs that it starts: not for the next test."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.delenv("HYDRA_FULL_ERROR")

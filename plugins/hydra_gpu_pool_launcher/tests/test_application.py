@@ -62,8 +62,9 @@ def test_package_is_started_as_a_single_run_of_its_own(app: Any) -> None:
     assert app.seen(0) == ["package.__main__", "+x=1", "hydra.mode=RUN", f"hydra.run.dir='{folder}'", str(folder)]
 
 
-def test_application_that_starts_on_import_is_told_how_to_mend_it(app: Any) -> None:
-    code, output = app.run("+x=1", program=(str(APPS / "eager.py"),))
+@pytest.mark.parametrize("full_error", ["0", "1"])
+def test_application_that_starts_on_import_is_told_how_to_mend_it(app: Any, full_error: str) -> None:
+    code, output = app.run("+x=1", program=(str(APPS / "eager.py"),), HYDRA_FULL_ERROR=full_error)
     assert code == 1
     assert 'Put the call of the main function below `if __name__ == "__main__":`' in output
 

@@ -36,12 +36,16 @@ def main() -> int:
         os.environ[IMPORTING], sys.argv[:] = "1", head["launcher_argv"]
         try:
             import_main(head["main"], needs_main=head["needs_main"])
-        except SystemExit:
+        except (SystemExit, Exception) as error:
+            if not isinstance(error, SystemExit):  # with HYDRA_FULL_ERROR=1 Hydra raises what it else reports itself
+                traceback.print_exception(error)
+                if not _comes_from_hydra(error):
+                    return 1
             sys.stderr.write(
                 "The application starts, or ends, as soon as it is imported, and each job's process imports it. "
                 'Put the call of the main function below `if __name__ == "__main__":`.\n'
             )
-            raise
+            return 1
         del os.environ[IMPORTING]
         sys.argv[:] = head["argv"]
         body = pickle.load(file)
@@ -174,6 +178,11 @@ def _register(resolvers: dict[str, bytes | None]) -> None:
             )
         else:
             BaseContainer._resolvers[name] = pickle.loads(packed)
+
+
+def _comes_from_hydra(error: Exception) -> bool:
+    """Returns whether it was raised below a call of a function that `hydra.main` has decorated."""
+    return any(frame.f_globals.get("__name__") == "hydra.main" for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _end_with(launcher_pid: int) -> None:
