@@ -10,11 +10,14 @@ Not tried, for want of a W&B server: saving them (`save()`), and how W&B draws t
 
 import argparse
 import json
+import math
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import wandb
 import wandb_workspaces.expr as expr
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
@@ -39,6 +42,15 @@ FIGURES = (
     metric.TEST_LOSS, metric.TEST_PERPLEXITY, metric.TEST_JSON_RATE, metric.GENERAL_LOSS, PEAK_BYTES, PACE, TRAINED,
 )  # fmt: skip
 """What stands beside them: what a run came to."""
+
+RUNS = 50
+"""Runs that a panel shows at most; W&B's own limit would hide the larger part of a sweep."""
+
+COLUMNS = 3
+"""Panels beside one another."""
+
+UNFIT = "=<>'\\"
+"""What a group to filter by can't hold: `wandb-workspaces` reads a filter as a sentence, and would misread these."""
 
 ANSWERS, CAUSES = f"{PREFIX}/answers", f"{PREFIX}/format_failures"
 
@@ -79,7 +91,7 @@ def parts() -> list[Part]:
             [
                 _line("Held-out loss by method", metric.VAL_LOSS, by=METHOD),
                 _bars("Loss of held-out answers", metric.TEST_LOSS, by=METHOD),
-                _bars("Loss of general texts: what it forgot", metric.GENERAL_LOSS, by=METHOD),
+                _bars("General texts' loss, before and after", metric.GENERAL_LOSS_BASE, metric.GENERAL_LOSS, by=METHOD),
                 _bars("Peak memory, bytes", PEAK_BYTES, by=METHOD),
                 _bars("Tokens a second", PACE, by=METHOD),
                 _bars("Trained parameters", TRAINED, by=METHOD),
@@ -141,11 +153,14 @@ def workspace(entity: str, project: str, group: str | None = None) -> ws.Workspa
                 name=part.name,
                 panels=list(part.panels),
                 is_open=place < 2,
+                layout_settings=ws.SectionLayoutSettings(
+                    columns=COLUMNS, rows=math.ceil(len(part.panels) / COLUMNS)
+                ),  # on one page: W&B turns pages after two rows
                 panel_settings=ws.SectionPanelSettings(x_axis=metric.STEP),
             )
             for place, part in enumerate(parts())
         ],
-        settings=ws.WorkspaceSettings(x_axis=metric.STEP, max_runs=50),
+        settings=ws.WorkspaceSettings(x_axis=metric.STEP, max_runs=RUNS),
         runset_settings=ws.RunsetSettings(
             filters=_filters(group),
             order=[expr.Ordering(expr.Summary(metric.TEST_LOSS), ascending=True)],
@@ -198,6 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Args:
         arguments: What was typed; None takes the command line's.
+
+    Raises:
+        SystemExit: The group can't be filtered by (2), or W&B refused or wasn't reached (1); why has been said.
     """
     parser = argparse.ArgumentParser(description="Builds the team's W&B workspace and report.")
     parser.add_argument("--entity", required=True, help="W&B user or team")
@@ -205,16 +223,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--group", help="the sweep to show, such as 2026-01-31/12-00-00; left out = all runs")
     parser.add_argument("--print", action="store_true", help="print both as JSON; nothing is sent")
     given = parser.parse_args(arguments)
+    if set(given.group or "") & set(UNFIT):
+        parser.error(f"--group: can't hold any of {UNFIT}. Leave it out, and filter by `sweep` in W&B.")
     place = (given.entity, given.project, given.group)
     if given.print:
         sys.stdout.write(json.dumps(specification(*place), indent=1) + "\n")
         return
-    for shown in (workspace(*place), report(*place)):
-        print(shown.save().url)
+    try:
+        for shown in (workspace(*place), report(*place)):
+            print(shown.save().url)
+    except wandb.Error as error:
+        sys.exit(f"W&B: {error}\nNothing more is sent; --print shows what would be.")
 
 
 def _title(group: str | None) -> str:
-    return f"{NAME}: {group}" if group else NAME
+    """W&B refuses names of workspaces with symbols in them, such as a plus sign."""
+    title = f"{NAME}: {group}" if group else NAME
+    return "".join("-" if unicodedata.category(sign) in ("So", "Sk", "Sm", "Sc") else sign for sign in title)
 
 
 def _filters(group: str | None) -> Any:
@@ -243,12 +268,14 @@ def _layouts(panels: Sequence[Any]) -> Iterator[Any]:
 
 def _line(title: str, key: str, *, by: str | None = None, log_y: bool | None = None) -> wr.LinePlot:
     spread = {} if by is None else {"groupby": wr.Config(by), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
-    return wr.LinePlot(title=title, x=metric.STEP, y=[key], title_x="optimizer step", log_y=log_y, **spread)
+    return wr.LinePlot(
+        title=title, x=metric.STEP, y=[key], title_x="optimizer step", log_y=log_y, max_runs_to_show=RUNS, **spread
+    )
 
 
 def _bars(title: str, *keys: str, by: str | None = None) -> wr.BarPlot:
     spread = {} if by is None else {"groupby": wr.Config(by), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
-    return wr.BarPlot(title=title, metrics=list(keys), **spread)
+    return wr.BarPlot(title=title, metrics=list(keys), max_runs_to_show=RUNS, max_bars_to_show=RUNS, **spread)
 
 
 def _points(title: str, across: str, up: str) -> wr.ScatterPlot:

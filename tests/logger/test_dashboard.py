@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import wandb
 from omegaconf import OmegaConf
 
 from ftlab import metric
@@ -152,6 +153,44 @@ def test_runs_are_grouped_by_method_and_filtered_by_the_sweep(
     assert {panel["config"]["xAxis"] for panel in _panels(specification) if "Line" in panel["viewType"]} == {"step"}
     everything = wandb_dashboard.specification("team", "ftlab")["workspace"]["section"]["runSets"][0]
     assert everything["filters"]["filters"] == []
+
+
+def test_no_panel_of_the_workspace_is_on_a_second_page(specification: dict[str, Any]) -> None:
+    sections = specification["workspace"]["section"]["panelBankConfig"]["sections"]
+    assert [len(section["panels"]) for section in sections] == [len(part.panels) for part in wandb_dashboard.parts()]
+    for section in sections:
+        flow = section["flowConfig"]
+        assert len(section["panels"]) <= flow["columnsPerPage"] * flow["rowsPerPage"], section["name"]
+
+
+@pytest.mark.parametrize("page", ["workspace", "report"])
+def test_a_panel_shows_every_run_of_a_sweep_of_27_jobs(specification: dict[str, Any], page: str) -> None:
+    limits = [panel["config"]["limit"] for panel in _panels(specification[page]) if "metrics" in panel["config"]]
+    assert len(limits) > 20
+    assert min(limits) >= 27
+
+
+@pytest.mark.parametrize("group", ['sweeps/lora+qlora, "night"', "sweeps/größen ~ 1"])
+def test_a_group_with_symbols_is_filtered_by_as_it_is(group: str) -> None:
+    runs = wandb_dashboard.specification("team", "ftlab", group)["workspace"]["section"]["runSets"][0]
+    assert [one["value"] for one in runs["filters"]["filters"]] == [group]
+
+
+@pytest.mark.parametrize("group", ["sweeps/lr=1", "sweeps/a<b", "sweeps/it's", "sweeps\\x"])
+def test_a_group_that_a_filter_would_misread_is_refused(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        wandb_dashboard.main(["--entity", "team", "--group", group, "--print"])
+    assert end.value.code == 2
+    assert "filter by `sweep` in W&B" in capsys.readouterr().err
+
+
+def test_what_wandb_refuses_is_said_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise wandb.errors.UsageError("No API key configured.")
+
+    monkeypatch.setattr("wandb_workspaces.workspaces.internal.upsert_view2", refuse)
+    with pytest.raises(SystemExit, match=r"W&B: No API key configured\.\n.*--print"):
+        wandb_dashboard.main(["--entity", "team"])
 
 
 def test_the_report_has_a_sentence_and_panels_for_each_part(specification: dict[str, Any]) -> None:
