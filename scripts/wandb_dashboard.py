@@ -44,7 +44,7 @@ FIGURES = (
 """What stands beside them: what a run came to."""
 
 RUNS = 50
-"""Runs that a panel shows at most; W&B's own limit would hide the larger part of a sweep."""
+"""Runs that a panel shows at most; line plots of W&B show 10 where nothing is said, which hides most of a sweep."""
 
 COLUMNS = 3
 """Panels beside one another."""
@@ -91,7 +91,7 @@ def parts() -> list[Part]:
             [
                 _line("Held-out loss by method", metric.VAL_LOSS, by=METHOD),
                 _bars("Loss of held-out answers", metric.TEST_LOSS, by=METHOD),
-                _bars("General texts' loss, before and after", metric.GENERAL_LOSS_BASE, metric.GENERAL_LOSS, by=METHOD),
+                _bars("General texts' loss before and after", metric.GENERAL_LOSS_BASE, metric.GENERAL_LOSS, by=METHOD),
                 _bars("Peak memory, bytes", PEAK_BYTES, by=METHOD),
                 _bars("Tokens a second", PACE, by=METHOD),
                 _bars("Trained parameters", TRAINED, by=METHOD),
