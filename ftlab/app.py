@@ -66,6 +66,8 @@ job.__wrapped__.gpu_pool_again = ("resume=auto",)  # type: ignore[attr-defined]
 def main() -> None:
     """Starts ftlab from `sys.argv` and exits with its code."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's errors reach us, and are said in our words
+    # Below `uv run`, Ray would run jobs in a copy of the working folder, in an environment of its own without ftlab.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     _codes.clear()
     try:
         _refuse_bad_input()
