@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,42 @@ def test_signal_ends_the_run_after_a_saved_step(
     resumed = _run(tmp_path / "run", _module())
     assert resumed.losses == {at: loss for at, loss in unbroken.losses.items() if at > max(step, 1)}
     assert resumed.validations == {at: loss for at, loss in unbroken.validations.items() if at > max(step, 1)}
+
+
+def test_sigterm_under_submitit_saves_and_the_requeued_job_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("submitit", reason="ftlab[slurm] isn't installed")
+    from submitit.core import submission
+    from submitit.core.utils import DelayedSubmission, JobPaths
+
+    def job() -> dict[int, float]:
+        is_first = find_checkpoint(tmp_path / "run" / "checkpoints") is None
+        try:
+            return _run(tmp_path / "run", _module(), *([Break(5, signal.SIGTERM)] if is_first else [])).losses
+        except Interrupted as interruption:
+            raise KeyboardInterrupt from interruption  # as `task=train` does
+
+    unbroken = _run(tmp_path / "unbroken", _module())
+    place = {"FOLDER": str(tmp_path), "EXECUTOR": "local", "LOCAL_JOB_ID": "1", "LOCAL_GLOBALID": "0"}
+    for name, value in place.items():
+        monkeypatch.setenv(f"SUBMITIT_{name}", value)
+    paths = JobPaths(tmp_path, job_id="1", task_id=0)
+    DelayedSubmission(job).dump(paths.submitted_pickle)
+    listened = (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR2)
+    before = {number: signal.getsignal(number) for number in listened}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            submission.process_job(tmp_path)
+        assert not paths.result_pickle.exists()  # for submitit, the job isn't over
+        submission.process_job(tmp_path)  # Slurm starts the same command again
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    with paths.result_pickle.open("rb") as file:
+        outcome, losses = pickle.load(file)
+    assert outcome == "success"
+    assert losses == {at: loss for at, loss in unbroken.losses.items() if at > 5}
 
 
 def test_signal_in_the_last_step_changes_nothing(tmp_path: Path) -> None:
